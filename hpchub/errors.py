@@ -1,0 +1,56 @@
+"""The errors of the hub, by audience.
+
+.. code-block:: text
+
+    HpchubError                 for admins: may name paths, commands, exit codes
+    ├── UserError               its text is safe and useful to show to a person
+    │   └── ChoiceRefused       what was asked is not one of the user's offers
+    ├── CatalogueError          a file of the catalogue or the site is wrong
+    ├── SlurmError              a Slurm command failed, hung or answered what we cannot read
+    │   └── SlurmSilent         nothing answered: time limit, refused connection, open circuit
+    └── LauncherError           the launcher refused or broke
+        └── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
+
+No message of any of them carries a token, a password or a claim value.
+"""
+
+from __future__ import annotations
+
+
+class HpchubError(Exception):
+    """Base of all errors of this project; its text is meant for admins."""
+
+
+class UserError(HpchubError):
+    """An error whose text may be shown to the person who caused it."""
+
+
+class ChoiceRefused(UserError):
+    """A choice that is not one of the user's offers.
+
+    The text names what was asked and what is possible.
+    """
+
+
+class CatalogueError(HpchubError):
+    """A site or catalogue file is wrong; the text names file, line, field, what was found and what is possible."""
+
+
+class SlurmError(HpchubError):
+    """A Slurm command failed or answered something that we cannot read."""
+
+
+class SlurmSilent(SlurmError):
+    """Slurm did not answer: the state of everything it knows is *unknown*, never *ended*."""
+
+
+class LauncherError(HpchubError):
+    """The launcher refused a request or broke; nothing was submitted."""
+
+
+class SubmitRefused(LauncherError):
+    """Slurm refused the job at submission."""
+
+    def __init__(self, slurm_message: str) -> None:
+        super().__init__(slurm_message)
+        self.slurm_message = slurm_message

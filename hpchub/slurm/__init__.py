@@ -1,0 +1,1 @@
+"""Everything that knows Slurm's commands, words and units."""

@@ -1,0 +1,112 @@
+"""The Slurm commands that we run, as argument lists.  Pure.
+
+Fields are asked for by name, with an explicit size and a separator: the default size of ``squeue -O`` cuts at 20
+characters, and ``--json`` changes its shape between versions and ignores filters in 22.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+JOB_NAME = "hpchub"
+"""The name of every job of the hub."""
+
+SEPARATOR = "|"
+
+ENVIRONMENT = {
+    # Times as seconds since the epoch: no zone, no locale, no parsing.
+    "SLURM_TIME_FORMAT": "%s",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/bin:/usr/local/bin",
+}
+
+JOB_FIELDS = (
+    ("JobID", 20),
+    ("UserName", 64),
+    ("State", 20),
+    ("Reason", 64),
+    ("BatchHost", 128),
+    ("Account", 64),
+    ("Partition", 64),
+    ("QOS", 64),
+    ("exit_code", 12),
+    ("StartTime", 20),
+    ("EndTime", 20),
+    # last: anybody can write anything into a comment, separators and line breaks included
+    ("Comment", 1024),
+)
+
+NODE_FIELDS = (
+    ("NodeList", 128),
+    ("NodeAddr", 128),
+    ("PartitionName", 64),
+    ("StateComplete", 64),
+    ("CPUsState", 40),
+    ("Memory", 16),
+    ("AllocMem", 16),
+    ("Gres", 256),
+    ("GresUsed", 256),
+)
+
+ASSOCIATION_FIELDS = ("user", "account", "qos", "defaultqos")
+QOS_FIELDS = ("name", "maxwall", "maxtresperuser", "maxtres")
+ACCOUNTING_FIELDS = ("JobIDRaw", "User", "State", "ExitCode", "NodeList", "Account", "Partition", "QOS", "Start", "End")
+
+
+def _sized(fields: Iterable[tuple[str, int]]) -> str:
+    return ",".join(f"{name}:{size}{SEPARATOR}" for name, size in fields)
+
+
+def jobs(cluster: str) -> list[str]:
+    """All jobs of this and other hubs that the controller still remembers, ended ones included."""
+    return [
+        "squeue",
+        f"--clusters={cluster}",
+        "--noheader",
+        "--states=all",
+        f"--name={JOB_NAME}",
+        f"--Format={_sized(JOB_FIELDS)}",
+    ]
+
+
+def nodes(cluster: str) -> list[str]:
+    """Every node in each of its partitions, a line each."""
+    return ["sinfo", f"--clusters={cluster}", "--noheader", "--all", "--Node", f"--Format={_sized(NODE_FIELDS)}"]
+
+
+def partitions(cluster: str) -> list[str]:
+    """All partitions, hidden ones too, a line each."""
+    return ["scontrol", f"--cluster={cluster}", "--all", "--oneliner", "show", "partition"]
+
+
+def associations(cluster: str) -> list[str]:
+    """Who may use which account with which QOS, for everyone at once."""
+    return [
+        "sacctmgr",
+        "--noheader",
+        "--parsable2",
+        "--readonly",
+        "show",
+        "associations",
+        f"clusters={cluster}",
+        f"format={','.join(ASSOCIATION_FIELDS)}",
+    ]
+
+
+def qos() -> list[str]:
+    """All QOS and those of their limits that decide about a single job."""
+    return ["sacctmgr", "--noheader", "--parsable2", "--readonly", "show", "qos", f"format={','.join(QOS_FIELDS)}"]
+
+
+def accounting(cluster: str, job_ids: Iterable[str]) -> list[str]:
+    """What the accounting says of jobs that the controller has forgotten."""
+    return [
+        "sacct",
+        f"--clusters={cluster}",
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        "--duplicates",
+        f"--jobs={','.join(job_ids)}",
+        f"--format={','.join(ACCOUNTING_FIELDS)}",
+    ]

@@ -1,0 +1,133 @@
+"""What a Slurm cluster says about itself, as values.
+
+Everything here is immutable and free of I/O.  Memory is in MB as Slurm counts it (1 MB = 1 MiB), time in minutes,
+account names in lower case (``sacctmgr`` writes them so, users do not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+EMPTY: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition, as ``scontrol show partition`` tells it."""
+
+    name: str
+    up: bool
+    max_minutes: int | None
+    """The longest job; None where the partition has no limit."""
+    allow_accounts: frozenset[str] | None = None
+    """Accounts that may use it; None where all may."""
+    deny_accounts: frozenset[str] = frozenset()
+    allow_qos: frozenset[str] | None = None
+    """QOS that may be used in it; None where all may."""
+    deny_qos: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node and what is taken of it."""
+
+    name: str
+    address: str
+    """Where its daemons listen (``NodeAddr``): what the hub connects to."""
+    partitions: frozenset[str]
+    usable: bool
+    """False while it is down, drained, not responding or reserved for maintenance."""
+    cores: int
+    cores_used: int
+    memory_mb: int
+    memory_used_mb: int
+    gpus: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    """GPUs by Slurm's type name, for example ``{"a100": 4}``."""
+    gpus_used: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """One user in one account of one cluster."""
+
+    user: str
+    account: str
+    qos: frozenset[str]
+    """The QOS that this user may ask for with this account."""
+    default_qos: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Qos:
+    """The limits of one QOS that decide whether a single job can ever run; None where there is no limit."""
+
+    name: str
+    max_minutes: int | None = None
+    max_gpus_per_user: int | None = None
+    max_gpus_per_job: int | None = None
+
+
+class JobState(StrEnum):
+    """Where a job is, in the only distinctions that decide what we do."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    ENDING = "ending"
+    """Completing: its processes are being ended; for a session it is gone."""
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    """A word of Slurm's that we do not know, or no answer; never treated as an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of the hub, as ``squeue --states=all`` tells it."""
+
+    job_id: str
+    user: str
+    state: JobState
+    slurm_state: str
+    """Slurm's own word: ``PENDING``, ``TIMEOUT``, ``NODE_FAIL``…"""
+    reason: str
+    """Slurm's reason code; an empty string where it gives none."""
+    node: str | None
+    account: str
+    partition: str
+    qos: str
+    comment: str
+    exit_status: int | None = None
+    """The exit status of the batch script of an ended job, where it exited by itself."""
+    start_epoch: int | None = None
+    end_epoch: int | None = None
+    """When it ended, or while it runs when its time limit ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """A snapshot of one cluster: what it said, and when.
+
+    ``taken_epoch`` is None as long as the cluster has never answered; then everything is empty.
+    ``silent_since_epoch`` is set while it does not answer now.
+    """
+
+    cluster: str
+    taken_epoch: float | None = None
+    silent_since_epoch: float | None = None
+    partitions: Mapping[str, Partition] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()
+    qos: Mapping[str, Qos] = field(default_factory=dict)
+    associations: Mapping[str, tuple[Association, ...]] = field(default_factory=dict)
+    """By POSIX user name."""
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    """The hub's own jobs by job id."""
+
+    def free_gpus(self, partition: str, gpu_type: str) -> int:
+        """Count the GPUs of a type that no job holds on the usable nodes of a partition."""
+        return sum(
+            max(node.gpus.get(gpu_type, 0) - node.gpus_used.get(gpu_type, 0), 0)
+            for node in self.nodes
+            if node.usable and partition in node.partitions
+        )

@@ -1,0 +1,188 @@
+"""One watcher a cluster: it alone asks Slurm, and everyone reads its snapshot.
+
+Jobs are asked for often while somebody waits and seldom otherwise, because jobs tell the hub about themselves; what
+changes slowly (nodes, partitions, associations, QOS) is asked for on a slower beat.  A failed query keeps the last
+answer and its age; nothing negative is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from hpchub.errors import SlurmError
+from hpchub.slurm.client import SlurmClient
+from hpchub.slurm.model import ClusterView, Job, JobState
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Listener = Callable[[ClusterView], None]
+
+_JOBS_A_QUERY = 500
+"""A longer list does not fit an argument; the rest is asked about with the next answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """How often a watcher asks, in seconds, each with its reason."""
+
+    busy: float = 1.0
+    """Jobs, while somebody waits for one: what a person feels as at once, and one query whatever their number."""
+    idle: float = 20.0
+    """Jobs, while nobody waits: the safety net for ends that the job could not report itself (a dead node)."""
+    nodes: float = 10.0
+    """Nodes and their free GPUs: figures on pages, shown with their age."""
+    accounts: float = 60.0
+    """Partitions, associations and QOS: what a project's end or a new member changes, effective within minutes."""
+    longest_pause: float = 30.0
+    """Between two tries while Slurm does not answer."""
+
+
+class Watcher:
+    """Keeps the :class:`~hpchub.slurm.model.ClusterView` of one cluster.
+
+    ``view`` can be read at any time; it is replaced, never changed.  ``asked_epoch`` is when the job query behind the
+    current view was begun: a job submitted later may be missing in it.
+    """
+
+    def __init__(self, client: SlurmClient, beat: Beat | None = None) -> None:
+        self._client = client
+        self._beat = beat or Beat()
+        self.view = ClusterView(cluster=client.cluster)
+        self.asked_epoch = 0.0
+        self._waiting = 0
+        self._listeners: set[Listener] = set()
+        self._poke = asyncio.Event()
+        self._failures = 0
+        self._missing = {"jobs", "nodes", "partitions", "associations", "qos"}
+        self._complete = asyncio.Event()
+        self._followed: dict[str, float] = {}
+        self._remembered: dict[str, Job] = {}
+
+    @property
+    def cluster(self) -> str:
+        return self._client.cluster
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with every new view until the returned function is called."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @contextlib.contextmanager
+    def somebody_waits(self) -> Iterator[None]:
+        """Ask often as long as this lasts, and once at the start."""
+        self._waiting += 1
+        self._poke.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def first_view(self, seconds: float) -> None:
+        """Wait until the cluster has told everything once, or so long: right after a start of the hub."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), seconds)
+
+    def follow(self, job_id: str) -> None:
+        """Have the accounting asked about this job, should the controller not list it any more.
+
+        A job that is not listed is not ended: the controller forgets ended ones after ``MinJobAge``, and may have lost
+        more.  What the accounting says of its end then appears in the view like an answer of the controller.
+        """
+        self._followed.setdefault(job_id, time.time())
+
+    def unfollow(self, job_id: str) -> None:
+        """Nobody is interested in this job any more."""
+        self._followed.pop(job_id, None)
+        self._remembered.pop(job_id, None)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        await asyncio.gather(self._watch_jobs(), self._watch_nodes(), self._watch_accounts())
+
+    async def _watch_jobs(self) -> None:
+        while True:
+            asked = time.time()
+            jobs = await self._tried("jobs", self._client.jobs())
+            if jobs is not None:
+                self.asked_epoch = asked
+                await self._second_opinion(jobs, asked)
+                self._publish(jobs={**self._remembered, **jobs}, silent_since_epoch=None)
+            elif self.view.silent_since_epoch is None:
+                self._publish(silent_since_epoch=asked)
+            await self._pause(jobs is not None)
+
+    async def _second_opinion(self, jobs: Mapping[str, Job], asked: float) -> None:
+        """Ask the accounting, in one query, about followed jobs that this answer should list and does not."""
+        missing = [
+            job_id
+            for job_id, since in self._followed.items()
+            if since < asked and job_id not in jobs and job_id not in self._remembered
+        ]
+        if not missing:
+            return
+        told = await self._tried("accounting", self._client.accounting(missing[:_JOBS_A_QUERY]))
+        for job_id, job in (told or {}).items():
+            # The accounting lags behind: what it calls running may have ended, so only its ends are news.
+            if job.state is JobState.ENDED:
+                self._remembered[job_id] = job
+
+    async def _pause(self, answered: bool) -> None:
+        """Sleep until the next query; somebody who begins to wait cuts an idle pause short."""
+        self._failures = 0 if answered else self._failures + 1
+        if not answered:
+            await asyncio.sleep(min(self._beat.busy * 2**self._failures, self._beat.longest_pause))
+            return
+        if not self._waiting:
+            self._poke.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._poke.wait(), self._beat.idle)
+            return
+        await asyncio.sleep(self._beat.busy)
+
+    async def _watch_nodes(self) -> None:
+        while True:
+            nodes = await self._tried("nodes", self._client.nodes())
+            if nodes is not None:
+                self._publish(nodes=nodes)
+            await asyncio.sleep(self._beat.nodes if nodes is not None else self._beat.busy * 3)
+
+    async def _watch_accounts(self) -> None:
+        while True:
+            # One after the other: three at once would be three processes for a hung controller.
+            partitions = await self._tried("partitions", self._client.partitions())
+            associations = await self._tried("associations", self._client.associations())
+            qos = await self._tried("qos", self._client.qos())
+            told = {"partitions": partitions, "associations": associations, "qos": qos}
+            answers = {name: answer for name, answer in told.items() if answer is not None}
+            if answers:
+                self._publish(**answers)
+            await asyncio.sleep(self._beat.accounts if len(answers) == len(told) else self._beat.busy * 3)
+
+    async def _tried(self, what: str, query: Awaitable[T]) -> T | None:
+        try:
+            return await query
+        except SlurmError as error:
+            log.warning("%s: no new %s: %s", self.cluster, what, error)
+            return None
+
+    def _publish(self, **changes: Any) -> None:
+        self._missing -= changes.keys()
+        if not self._missing:
+            # Half a picture would say "no such partition" where nobody has been asked yet.
+            self._complete.set()
+            if "jobs" in changes or self.view.taken_epoch is None:
+                changes["taken_epoch"] = time.time()
+        self.view = replace(self.view, **changes)
+        for listener in tuple(self._listeners):
+            try:
+                listener(self.view)
+            except Exception:
+                # One session's mistake must not blind the others.
+                log.exception("%s: a listener failed", self.cluster)
