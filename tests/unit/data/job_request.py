@@ -1,0 +1,40 @@
+"""A job request to vary, as an accepted choice of ada's becomes one."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from hpchub.jobs.request import JobRequest
+
+SESSION_ID = "0123456789abcdef0123456789abcdef"
+FIELDS: dict[str, Any] = {
+    "session_id": SESSION_ID,
+    "hub_id": "demo",
+    "user": "ada",
+    "server_name": "",
+    "profile": "agrifood/remote-sensing",
+    "cluster": "leonardo",
+    "partition": "boost_usr_prod",
+    "account": "aifac_agri01",
+    "qos": "normal",
+    "gpus": 1,
+    "gpu_type": "a100",
+    "cores": 8,
+    "memory_mb": 122_880,
+    "minutes": 1530,
+    "environment": "/opt/environments/base/x86_64-demo",
+}
+
+
+def request(**changes: Any) -> JobRequest:
+    """The request with some fields changed."""
+    return JobRequest(**{**FIELDS, **changes})
+
+
+REQUEST = request()
+
+
+def words_of(signs: str) -> set[str]:
+    """Letters, digits and these signs."""
+    return {*string.ascii_letters, *string.digits, *signs}
