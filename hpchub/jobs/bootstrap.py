@@ -1,0 +1,188 @@
+"""Runs inside the job: starts the notebook server, waits until it listens, tells the hub.
+
+Standard library only and Python 3.9 or newer, because it runs in the environment of the profile, whatever that holds.
+It reaches the job as a part of its script.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+SERVER_EXITED = 72
+HUB_UNREACHABLE = 73
+NOT_WANTED = 74
+
+PORT_TRIES = 5
+HUB_PATIENCE_SECONDS = 600  # an upgrade or an outage of the hub must not cost a job that has waited for hours
+LOG_TAIL_BYTES = 3000
+
+# The hub is never behind the proxy that a site sets for the outside world.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class NotWanted(Exception):
+    """The hub says that this session is over."""
+
+
+def say(text: str) -> None:
+    print("hpchub: " + text, file=sys.stderr, flush=True)
+
+
+def post(report: dict[str, object]) -> bool:
+    """Send one report; return whether it arrived."""
+    hub = os.environ["JUPYTERHUB_API_URL"]
+    request = urllib.request.Request(  # noqa: S310 - the hub's own address, which the hub gave us
+        hub.rstrip("/") + "/hpchub/sessions/" + os.environ["HPCHUB_SESSION"],
+        data=json.dumps(report).encode(),
+        headers={
+            "Content-Type": "application/json",
+            "Authorization": "token " + os.environ["JUPYTERHUB_API_TOKEN"],
+        },
+    )
+    try:
+        with OPENER.open(request, timeout=5):
+            return True
+    except urllib.error.HTTPError as error:
+        if error.code in (400, 403, 404, 409):
+            raise NotWanted(f"the hub answered {error.code}") from error
+        say(f"the hub at {hub} answered {error.code}")
+    except OSError as error:
+        say(f"the hub cannot be reached at {hub}: {error}")
+    return False
+
+
+def post_patiently(report: dict[str, object], server: subprocess.Popen[bytes]) -> bool:
+    """Send a report again and again until it arrives, the server ends, or our patience does."""
+    deadline = time.monotonic() + HUB_PATIENCE_SECONDS
+    pause = 0.2
+    while not post(report):
+        if time.monotonic() > deadline or server.poll() is not None:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, 5)
+    return True
+
+
+def reserve_port(address: str) -> tuple[socket.socket, int]:
+    """Bind a free port without listening on it.
+
+    While we hold it the kernel gives it to nobody who asks for any port.  The server can still bind it, because both
+    sockets set SO_REUSEADDR and ours does not listen (socket(7)).  Somebody else can too: whose port it became is
+    checked by `listens`.
+    """
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((address, 0))
+    return holder, holder.getsockname()[1]
+
+
+def listening_sockets(port: int) -> set[str]:
+    """The TCP sockets that listen on a port of this node, as /proc/PID/fd names them (proc(5))."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(table) as lines:
+            for line in lines:
+                fields = line.split()
+                if len(fields) > 9 and fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    found.add(f"socket:[{fields[9]}]")
+    return found
+
+
+def listens(server: subprocess.Popen[bytes], port: int) -> bool:
+    """Tell whether it is our server that listens on the port, and not another user's program on the same node."""
+    sockets = listening_sockets(port)
+    folder = f"/proc/{server.pid}/fd"
+    if sockets:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                with contextlib.suppress(OSError):
+                    if os.readlink(os.path.join(folder, name)) in sockets:
+                        return True
+    return False
+
+
+def wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> bool:
+    """Return True once the server listens on its port, False if it ends before."""
+    while server.poll() is None:
+        if listens(server, port):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def start_server(address: str, port: int) -> subprocess.Popen[bytes]:
+    """Start the notebook server on exactly this port."""
+    url = f"http://{address}:{port}{os.environ['JUPYTERHUB_SERVICE_PREFIX']}"
+    # The script and not `-m`: that would put the home folder first on the module path, with all that lies in it.
+    program = os.path.join(os.path.dirname(sys.executable), "jupyterhub-singleuser")
+    return subprocess.Popen(
+        [sys.executable, program, "--ServerApp.port_retries=0"],
+        env=dict(os.environ, JUPYTERHUB_SERVICE_URL=url),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def log_tail() -> str:
+    """The last lines that the server wrote: our standard output is the job's log file."""
+    with contextlib.suppress(OSError), open("/proc/self/fd/1", "rb") as log:
+        log.seek(0, os.SEEK_END)
+        log.seek(max(log.tell() - LOG_TAIL_BYTES, 0))
+        return log.read().decode(errors="replace")
+    return ""
+
+
+def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bool]:
+    """Start the server; return it, its port, and whether it listens there."""
+    for attempt in range(1, PORT_TRIES + 1):
+        holder, port = reserve_port(address)
+        with holder:
+            server = start_server(address, port)
+            signal.signal(signal.SIGTERM, lambda *_, server=server: server.terminate())
+            if attempt == 1:
+                post({"phase": "starting"})
+            if wait_until_it_listens(server, port):
+                return server, port, True
+        if not listening_sockets(port):
+            break
+        say(f"port {port} was taken by another program; trying another one")
+    return server, port, False
+
+
+def serve(server: subprocess.Popen[bytes], port: int, listening: bool) -> int:
+    """Report the server's port and wait for its end; return our exit status."""
+    if listening and not post_patiently({"phase": "ready", "port": port}, server) and server.poll() is None:
+        say(f"giving up after {HUB_PATIENCE_SECONDS} s without the hub")
+        return HUB_UNREACHABLE
+    status = server.wait()
+    if status in (0, -signal.SIGTERM):
+        return 0
+    say(f"the notebook server ended with {status}")
+    post({"phase": "failed", "message": log_tail()})
+    return SERVER_EXITED
+
+
+def main() -> int:
+    server = None
+    try:
+        server, port, listening = start_on_a_free_port(os.environ["HPCHUB_ADDRESS"])
+        return serve(server, port, listening)
+    except NotWanted as error:
+        say(f"{error}: this session is over")
+        return NOT_WANTED
+    finally:
+        if server is not None and server.poll() is None:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

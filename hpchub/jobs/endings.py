@@ -1,0 +1,134 @@
+"""Why a session ended, and what a person can do about it.  Pure.
+
+Each ending is a code (stable: for metrics, tests and support) and a sentence.  Words of Slurm, of the job's log or of
+a request enter the sentences as plain text; pages escape them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hpchub.jobs import exits
+from hpchub.slurm.model import Job
+
+if TYPE_CHECKING:
+    from hpchub.jobs.request import JobRequest
+
+
+class Ending(StrEnum):
+    """The reasons why a session is over."""
+
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    TIME_LIMIT = "time-limit"
+    OUT_OF_MEMORY = "out-of-memory"
+    NODE_FAILURE = "node-failure"
+    PREEMPTED = "preempted"
+    DEADLINE = "deadline"
+    REFUSED = "refused"
+    NOT_SUBMITTED = "not-submitted"
+    NO_ENVIRONMENT = "no-environment"
+    BROKEN_ENVIRONMENT = "broken-environment"
+    SERVER_EXITED = "server-exited"
+    SILENT_SERVER = "silent-server"
+    HUB_UNREACHABLE = "hub-unreachable"
+    NODE_UNREACHABLE = "node-unreachable"
+    JOB_FAILED = "job-failed"
+
+
+SENTENCES: dict[Ending, str] = {
+    Ending.STOPPED: "The session was stopped.",
+    Ending.FINISHED: "The notebook server was shut down from inside.",
+    Ending.CANCELLED: (
+        "The job was cancelled outside of this page, with scancel, by you or by an administrator. "
+        "Start again, or ask support if it was not you."
+    ),
+    Ending.TIME_LIMIT: "The {minutes} minutes that were asked for are over. Start again, with more time if needed.",
+    Ending.OUT_OF_MEMORY: (
+        "The session needed more than its {memory_gb} GB of memory and was ended. Start again with a larger size."
+    ),
+    Ending.NODE_FAILURE: "The compute node {node} failed. Nothing that you did caused it; start again.",
+    Ending.PREEMPTED: "A job with a higher priority took the place of this one. Start again, or choose another queue.",
+    Ending.DEADLINE: "The job could not start before its deadline. Start again with a shorter time.",
+    Ending.REFUSED: "{cluster} refused the job: {detail}",
+    Ending.NOT_SUBMITTED: "The job was not submitted: {detail}",
+    Ending.NO_ENVIRONMENT: (
+        "The environment of {profile} is missing on the node {node}: there is no {environment}. "
+        "It has to be built by the people who run this service; choose another profile until then."
+    ),
+    Ending.BROKEN_ENVIRONMENT: (
+        "The environment of {profile} does not run on the node {node}: {environment}/bin/python could not be started. "
+        "The people who run this service have to mend it; choose another profile until then."
+    ),
+    Ending.SERVER_EXITED: (
+        "The notebook server ended by itself while it started or ran. Its last lines follow; if they name a file of "
+        "yours, mend or move that and start again."
+    ),
+    Ending.SILENT_SERVER: (
+        "The job runs on {node}, but its notebook server did not begin to listen within {seconds} s. The job was "
+        "cancelled. Start again; if it happens again, tell support."
+    ),
+    Ending.HUB_UNREACHABLE: (
+        "The job started on the node {node} ({address}), but could not reach the hub at {hub_url}. The job was "
+        "cancelled. This is a fault of the network or of the service's settings: tell support these two addresses."
+    ),
+    Ending.NODE_UNREACHABLE: (
+        "The notebook server runs on {node}, but the hub at {hub_url} cannot reach it at {address}:{port}. The job was "
+        "cancelled. This is a fault of the network or of the service's settings: tell support these two addresses."
+    ),
+    Ending.JOB_FAILED: "The job ended in Slurm's state {slurm_state}. Start again; if it happens again, tell support.",
+}
+"""What happened, what it means, what to do."""
+
+_BY_EXIT_STATUS = {
+    exits.NO_ENVIRONMENT: Ending.NO_ENVIRONMENT,
+    exits.SERVER_EXITED: Ending.SERVER_EXITED,
+    exits.HUB_UNREACHABLE: Ending.HUB_UNREACHABLE,
+    exits.NOT_WANTED: Ending.STOPPED,
+    126: Ending.BROKEN_ENVIRONMENT,  # the shell: cannot execute (another architecture)
+    127: Ending.BROKEN_ENVIRONMENT,  # the shell: not found (a missing interpreter or library)
+}
+
+_BY_SLURM_STATE = {
+    "TIMEOUT": Ending.TIME_LIMIT,
+    "OUT_OF_MEMORY": Ending.OUT_OF_MEMORY,
+    "NODE_FAIL": Ending.NODE_FAILURE,
+    "BOOT_FAIL": Ending.NODE_FAILURE,
+    "PREEMPTED": Ending.PREEMPTED,
+    "DEADLINE": Ending.DEADLINE,
+    "CANCELLED": Ending.CANCELLED,
+    "COMPLETED": Ending.FINISHED,
+}
+
+
+def ending_of(job: Job) -> Ending:
+    """Decide why a job ended, from what Slurm says of it."""
+    by_state = _BY_SLURM_STATE.get(job.slurm_state.split(" ", 1)[0])
+    if by_state is not None:
+        return by_state
+    return _BY_EXIT_STATUS.get(job.exit_status or 0, Ending.JOB_FAILED)
+
+
+def sentence(ending: Ending, request: JobRequest, **facts: object) -> str:
+    """Say what happened, what it means and what to do.
+
+    Args:
+        ending: why the session ended.
+        request: what was asked for.
+        facts: what else the sentence names (``node``, ``address``, ``port``, ``hub_url``, ``detail`` …); an unknown
+            one is written as "unknown".
+    """
+    known: dict[str, object] = {
+        "minutes": request.minutes,
+        "memory_gb": round(request.memory_mb / 1024),
+        "cluster": request.cluster,
+        "profile": request.profile,
+        "environment": request.environment,
+    }
+    named = {**dict.fromkeys(_FACTS, "unknown"), **known, **{key: fact for key, fact in facts.items() if fact}}
+    return SENTENCES[ending].format(**named)
+
+
+_FACTS = ("node", "address", "port", "hub_url", "detail", "seconds", "slurm_state")

@@ -1,0 +1,264 @@
+#!/usr/bin/python3 -I
+"""hpchub-launch: the one door through which the hub acts as a user.
+
+Installed root-owned, outside the hub's Python, and run as root by a door that lets the hub's user start exactly this
+program without arguments: one sudoers line, or a systemd socket.  It reads one JSON request on standard input and
+writes one JSON answer on standard output.  Standard library only, Python 3.9 or newer: login nodes are old.
+
+What must hold, whoever sends whatever:
+
+- the target user is in the policy's group and its range of ids, and is never root or a system account;
+- only the policy's commands run, by absolute path, as argument lists, with an environment made here;
+- every file is touched with the user's rights, after root's are gone;
+- no answer and no message repeats a value of the job's environment (it holds the session's token).
+
+The policy is the file ``hpchub-launch.json`` beside this program: ``group``, ``uid_min``, ``uid_max``, ``clusters``,
+``commands`` (``sbatch``, ``scancel``) and ``environment`` (for these commands, for example ``SLURM_CONF``).
+
+Requests::
+
+    {"verb": "submit", "user": …, "cluster": …, "session": …, "script": …, "environment": {…}}
+    {"verb": "cancel", "user": …, "cluster": …, "job_id": …}
+
+Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": "refused" | "slurm", "message": …}``.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+REQUEST_LIMIT = 1024 * 1024
+COMMAND_SECONDS = 60
+LOG_FOLDER = ".local/share/hpchub"
+
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+SESSION = re.compile(r"[0-9a-f]{32}")
+JOB_ID = re.compile(r"[0-9]{1,19}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+# sbatch reads options from these and lets them win over the script; the others would change which programs run.
+FOREIGN_VARIABLES = re.compile(
+    r"SBATCH_.*|SLURM.*|LD_.*|BASH.*|ENV|IFS|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|PYTHON.*"
+)
+
+
+class Refused(Exception):
+    """The request is against the policy or not of the expected form."""
+
+
+class SlurmSaid(Exception):
+    """Slurm's command failed; the text is its own."""
+
+
+def policy_beside(program: Path) -> dict[str, Any]:
+    """Read the policy, if only root can have written it and this program."""
+    path = program.with_name("hpchub-launch.json")
+    for each in (program, path, program.parent):
+        status = each.stat()
+        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise Refused(f"{each} must belong to root and be writable by root alone")
+    policy: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return policy
+
+
+def text(request: dict[str, Any], key: str, pattern: re.Pattern[str]) -> str:
+    """Take one text of the request, whole and of its form."""
+    value = request.pop(key, None)
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise Refused(f"{key} is missing or not of the expected form")
+    return value
+
+
+def target_user(name: str, policy: dict[str, Any]) -> pwd.struct_passwd:
+    """Look up the user to act as, and check that the policy allows it."""
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        raise Refused(f"there is no user {name} on this machine") from None
+    lowest, highest = int(policy["uid_min"]), int(policy["uid_max"])
+    if user.pw_uid == 0 or user.pw_gid == 0 or not lowest <= user.pw_uid <= highest:
+        raise Refused(f"{name} is a system account; allowed are user ids {lowest} to {highest}")
+    try:
+        group = grp.getgrnam(policy["group"])
+    except KeyError:
+        raise Refused(f"the group {policy['group']} of the policy does not exist") from None
+    if group.gr_gid not in os.getgrouplist(name, user.pw_gid):
+        raise Refused(f"{name} is not a member of the group {policy['group']}")
+    return user
+
+
+def encodable(value: str) -> bool:
+    """Tell whether a text can be written: JSON may hold half a character."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def known_cluster(request: dict[str, Any], policy: dict[str, Any]) -> str:
+    cluster = text(request, "cluster", WORD)
+    if cluster not in policy["clusters"]:
+        raise Refused(f"the cluster {cluster} is not one of {', '.join(policy['clusters'])}")
+    return cluster
+
+
+def job_environment(request: dict[str, Any]) -> dict[str, str]:
+    """Take the job's variables; those that would steer our own commands are refused by name."""
+    variables = request.pop("environment", None)
+    if not isinstance(variables, dict):
+        raise Refused("environment is missing or not an object")
+    for name, value in variables.items():
+        if not VARIABLE.fullmatch(name) or FOREIGN_VARIABLES.fullmatch(name):
+            raise Refused(f"the variable {name[:64]!r} may not be set for a job")
+        if not isinstance(value, str) or "\0" in value or not encodable(value):
+            raise Refused(f"the variable {name} is not a text")
+    return variables
+
+
+def nothing_left(request: dict[str, Any]) -> None:
+    if request:
+        raise Refused(f"unknown keys: {', '.join(sorted(key[:64] for key in request))}")
+
+
+def become(user: pwd.struct_passwd) -> None:
+    """Give up root's rights for good, and stand in the user's home."""
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    os.umask(0o077)
+    try:
+        os.chdir(user.pw_dir)
+    except OSError as error:
+        raise Refused(f"the home folder of {user.pw_name} cannot be entered: {error.strerror}") from None
+
+
+def user_environment(user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, str]:
+    return {
+        "HOME": user.pw_dir,
+        "USER": user.pw_name,
+        "LOGNAME": user.pw_name,
+        "SHELL": user.pw_shell,
+        "LANG": "C.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        **policy.get("environment", {}),
+    }
+
+
+def run(argv: list[str], environment: dict[str, str], script: str = "") -> str:
+    """Run one command and return its output."""
+    try:
+        done = subprocess.run(
+            argv, input=script, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SlurmSaid(f"{os.path.basename(argv[0])} gave no answer in {COMMAND_SECONDS} s") from None
+    except OSError as error:
+        raise Refused(f"{argv[0]} cannot be started: {error.strerror}") from None
+    if done.returncode != 0:
+        raise SlurmSaid(done.stderr.strip()[-2000:] or f"{argv[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+def log_folder(user: pwd.struct_passwd) -> str:
+    """Make the folder of the jobs' logs, with the user's own rights."""
+    folder = os.path.join(user.pw_dir, LOG_FOLDER)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise Refused(f"the folder of job logs, {folder}, cannot be written: {error.strerror}") from None
+    return folder
+
+
+def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
+    """Submit the script as the user; the job's environment is exactly what is made here."""
+    cluster = known_cluster(request, policy)
+    session = text(request, "session", SESSION)
+    variables = job_environment(request)
+    script = request.pop("script", None)
+    nothing_left(request)
+    if not isinstance(script, str) or not script.startswith("#!/bin/bash\n") or "\0" in script or not encodable(script):
+        raise Refused("script is missing or not a bash script")
+    become(user)
+    # In a file name pattern of Slurm's, % begins a replacement.
+    log = os.path.join(log_folder(user), session + ".log").replace("%", "%%")
+    output = run(
+        [
+            policy["commands"]["sbatch"],
+            "--parsable",
+            "--clusters=" + cluster,
+            "--export=ALL",
+            "--chdir=" + user.pw_dir,
+            "--output=" + log,
+        ],
+        {**variables, **user_environment(user, policy)},
+        script,
+    )
+    job_id = output.strip().split(";", 1)[0]
+    if not JOB_ID.fullmatch(job_id):
+        raise SlurmSaid(f"sbatch answered {output[:200]!r} instead of a job id")
+    return {"job_id": job_id}
+
+
+def cancel(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
+    """Cancel a job with the user's own rights: Slurm refuses anybody else's."""
+    cluster = known_cluster(request, policy)
+    job_id = text(request, "job_id", JOB_ID)
+    nothing_left(request)
+    become(user)
+    run([policy["commands"]["scancel"], "--clusters=" + cluster, job_id], user_environment(user, policy))
+    return {}
+
+
+VERBS = {"submit": submit, "cancel": cancel}
+
+
+def answer_to(raw: bytes, policy: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one request."""
+    if len(raw) > REQUEST_LIMIT:
+        raise Refused(f"the request is longer than {REQUEST_LIMIT} bytes")
+    try:
+        request = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Refused("the request is not JSON") from None
+    if not isinstance(request, dict):
+        raise Refused("the request is not a JSON object")
+    verb = request.pop("verb", None)
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise Refused(f"verb must be one of {', '.join(VERBS)}")
+    user = target_user(text(request, "user", WORD), policy)
+    return {"ok": True, **VERBS[verb](request, user, policy)}
+
+
+def finish(answer: dict[str, Any]) -> NoReturn:
+    json.dump(answer, sys.stdout)
+    sys.stdout.write("\n")
+    sys.exit(0 if answer["ok"] else 1)
+
+
+def main() -> NoReturn:
+    try:
+        if os.geteuid() != 0:
+            raise Refused("this program acts as other users and must be run as root, by the hub's door")
+        if len(sys.argv) > 1:
+            raise Refused("this program takes its request on standard input, and no arguments")
+        policy = policy_beside(Path(__file__).resolve())
+        finish(answer_to(sys.stdin.buffer.read(REQUEST_LIMIT + 1), policy))
+    except Refused as error:
+        finish({"ok": False, "kind": "refused", "message": str(error)})
+    except SlurmSaid as error:
+        finish({"ok": False, "kind": "slurm", "message": str(error)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Renders the job script from a job request.  Pure, apart from reading the two files beside it once."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from hpchub.jobs import exits
+from hpchub.jobs.request import JobRequest
+from hpchub.slurm.units import slurm_time
+
+_MARK = "HPCHUB_BOOTSTRAP"
+
+
+def _in_a_comment(text: str) -> str:
+    """Keep free text on its own comment line: everything but letters, digits and ``_ . / -`` becomes ``?``."""
+    return re.sub(r"[^A-Za-z0-9_./-]", "?", text)
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - a shell script; what is not a validated word goes through `quoted`
+    )
+    environment.filters["quoted"] = shlex.quote
+    environment.filters["in_a_comment"] = _in_a_comment
+    return environment.get_template("job.sh.j2")
+
+
+@cache
+def _bootstrap() -> str:
+    text = Path(__file__).with_name("bootstrap.py").read_text(encoding="utf-8").rstrip("\n")
+    if _MARK in text.splitlines():
+        raise ValueError(f"bootstrap.py must not contain a line {_MARK}: it ends the here-document")
+    return text
+
+
+def render(request: JobRequest) -> str:
+    """Write the complete script for ``sbatch``."""
+    return _template().render(
+        request=request,
+        time=slurm_time(request.minutes),
+        exit_no_environment=exits.NO_ENVIRONMENT,
+        mark=_MARK,
+        bootstrap=_bootstrap(),
+    )
