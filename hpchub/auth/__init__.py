@@ -1,0 +1,1 @@
+"""Sign-in: who a person is, and which groups they are in."""

@@ -1,0 +1,166 @@
+"""The site's values as JupyterHub's settings: one function a topic, each takes JupyterHub's ``c`` and the site.
+
+``jupyterhub_config.py`` calls them from top to bottom.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from hpchub.auth.demo import DemoAuthenticator, refuse_other_machines
+from hpchub.catalogue.load import load_catalogue, load_site
+from hpchub.catalogue.model import Catalogue, Site, in_language
+from hpchub.engine import Engine
+from hpchub.errors import CatalogueError
+from hpchub.proxy import LastingProxy
+
+DAY_SECONDS = 24 * 3600
+
+
+def load() -> Catalogue:
+    """Read the site file that the environment variable HPCHUB_SITE names, and its catalogue.
+
+    Raises:
+        CatalogueError: the variable is missing, or a file is wrong; the text names file, line and field.
+    """
+    path = os.environ.get("HPCHUB_SITE")
+    if not path:
+        raise CatalogueError("Set the environment variable HPCHUB_SITE to the path of the site file (site.yaml).")
+    return load_catalogue(load_site(Path(path)))
+
+
+def secret(site: Site, name: str) -> str:
+    """Read a secret from the folder ``secrets`` in the hub's state folder; it must be closed to others.
+
+    Raises:
+        CatalogueError: it is missing, or other users may read it.
+    """
+    path = site.hub.state_folder / "secrets" / name
+    try:
+        if path.stat().st_mode & 0o077:
+            raise CatalogueError(f"{path} can be read by other users: chmod 600 {path}")
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise CatalogueError(f"{path}: {error.strerror}") from error
+
+
+def own_secret(site: Site, name: str) -> str:
+    """Read a secret that only the hub itself needs, made at its first start."""
+    folder = site.hub.state_folder / "secrets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError), open(os.open(folder / name, _NEW, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    return secret(site, name)
+
+
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+
+
+def apply_hub(c: Any, site: Site) -> None:
+    """Addresses, database, and a hub that can be restarted without ending anybody's session."""
+    state = site.hub.state_folder
+    c.JupyterHub.bind_url = site.hub.bind_url
+    c.JupyterHub.hub_bind_url = site.hub.hub_url
+    c.JupyterHub.hub_connect_url = site.hub.hub_url
+    c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
+    c.JupyterHub.cookie_secret_file = str(state / "cookie-secret")
+    c.JupyterHub.pid_file = str(state / "jupyterhub.pid")
+    # Sessions are Slurm jobs: they outlive the hub, and are taken up again.
+    c.JupyterHub.cleanup_servers = False
+    c.JupyterHub.init_spawners_timeout = 1
+    # Who waits in the queue counts as starting; the queue is Slurm's business, and the launcher has a limit of its own.
+    c.JupyterHub.concurrent_spawn_limit = 0
+    c.JupyterHub.allow_named_servers = True
+    c.JupyterHub.template_paths = [str(Path(__file__).with_name("templates"))]
+    c.JupyterHub.template_vars = {"site_title": in_language(site.title, "en")}
+
+
+def apply_proxy(c: Any, site: Site) -> None:
+    """configurable-http-proxy, started and restarted by the hub; it goes on serving while the hub restarts."""
+    c.JupyterHub.proxy_class = LastingProxy
+    c.ConfigurableHTTPProxy.api_url = site.hub.proxy_api_url
+    c.ConfigurableHTTPProxy.pid_file = str(site.hub.state_folder / "proxy.pid")
+    c.ConfigurableHTTPProxy.auth_token = own_secret(site, "proxy-token")
+    c.JupyterHub.cleanup_proxy = False
+
+
+def apply_sign_in(c: Any, site: Site) -> None:
+    """Who may sign in."""
+    refuse_other_machines(site.hub.bind_url)
+    c.JupyterHub.authenticator_class = DemoAuthenticator
+    c.DemoAuthenticator.password = site.sign_in.password
+    c.DemoAuthenticator.trainers = set(site.sign_in.trainers)
+    c.Authenticator.allowed_users = {*site.sign_in.people, *site.sign_in.admins}
+    c.Authenticator.admin_users = set(site.sign_in.admins)
+
+
+def apply_admin_token(c: Any, site: Site) -> None:
+    """A token for scripts of the people who run the hub, with an administrator's rights."""
+    c.JupyterHub.services = [{"name": "hpchub-admin", "api_token": secret(site, "admin-token")}]
+    c.JupyterHub.load_roles = [
+        {
+            "name": "hpchub-admin",
+            "description": "Scripts of the people who run the hub",
+            "scopes": sorted(ADMIN_SCOPES),
+            "services": ["hpchub-admin"],
+        }
+    ]
+
+
+ADMIN_SCOPES = frozenset(
+    {
+        "admin-ui",
+        "admin:users",
+        "admin:servers",
+        "admin:groups",
+        "admin:services",
+        "list:users",
+        "list:groups",
+        "list:services",
+        "read:hub",
+        "read:metrics",
+        "read:roles",
+        "tokens",
+        "access:servers",
+        "access:services",
+        "proxy",
+        "shares",
+        "shutdown",
+    }
+)
+
+
+def apply_spawner(c: Any, site: Site) -> None:
+    """The spawner, and what all its servers have in common.
+
+    All of it is set on SiteSpawner: its values overwrite those of the class beneath it.
+    """
+    from spawners.site import SiteSpawner
+
+    c.JupyterHub.spawner_class = SiteSpawner
+    c.SiteSpawner.default_url = "/lab"
+    # The queue may take days; our own limits run per phase (spawners/slurm.py).
+    c.SiteSpawner.start_timeout = 30 * DAY_SECONDS
+    c.SiteSpawner.http_timeout = 60
+    # The job's environment is made by the launcher; the hub's PATH means nothing on a compute node.
+    c.SiteSpawner.env_keep = []
+    c.SiteSpawner.poll_interval = 30
+
+
+def apply_engine(c: Any, catalogue: Catalogue) -> None:
+    """Our handlers in place of others, and the engine, watching its clusters from now on."""
+    from hpchub import handlers
+
+    handlers.install()
+    engine = Engine(catalogue)
+    c.JupyterHub.tornado_settings = {"hpchub": engine}
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return  # `jupyterhub upgrade-db` and its like read this file too, without a loop and without a hub
+    engine.start()

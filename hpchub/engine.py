@@ -1,0 +1,93 @@
+"""What the parts of one hub share: the site, its catalogue, a watcher a cluster, the launcher, the live sessions.
+
+JupyterHub's settings carry it (``settings["hpchub"]``), so that spawners and handlers find it without globals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
+
+from hpchub.catalogue.model import Catalogue
+from hpchub.errors import LauncherError
+from hpchub.jobs.launcher import Launcher
+from hpchub.jobs.session import Report, Session
+from hpchub.reconcile import Reconciler
+from hpchub.slurm.client import SlurmClient
+from hpchub.slurm.model import ClusterView, Job
+from hpchub.slurm.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+
+class SessionOwner(Protocol):
+    """Who holds a session: the spawner of its server."""
+
+    name: str
+    user: Any
+    session: Session | None
+
+    def report(self, report: Report) -> None: ...
+
+
+class Engine:
+    """Shared by all spawners and handlers of one hub process."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.launcher = Launcher(catalogue.site.launcher.door, catalogue.site.launcher.timeout_seconds)
+        self.watchers: Mapping[str, Watcher] = {
+            name: Watcher(SlurmClient(name))
+            for name, cluster in catalogue.site.clusters.items()
+            if cluster.state == "open" and cluster.backend == "slurm"
+        }
+        self.sessions: dict[str, SessionOwner] = {}
+        """By session id, as long as a server is not gone for good; ended ones stay until the next start."""
+        self.started_epoch = time.time()
+        self._reconcilers = {name: Reconciler(catalogue.site.hub_id) for name in self.watchers}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
+        """Stay one: traitlets copies every configured value, and the settings are one of them."""
+        return self
+
+    @property
+    def views(self) -> Mapping[str, ClusterView]:
+        """What every cluster said last."""
+        return {name: watcher.view for name, watcher in self.watchers.items()}
+
+    async def first_views(self, seconds: float = 10) -> None:
+        """Wait until every cluster has told everything once, or so long; at once but for the hub's first seconds."""
+        await asyncio.gather(*(watcher.first_view(seconds) for watcher in self.watchers.values()))
+
+    def start(self) -> None:
+        """Begin to watch the clusters, in the running event loop."""
+        for name, watcher in self.watchers.items():
+            self._keep(watcher.run(), f"watching {name}")
+            watcher.listen(self._on_view)
+
+    def _on_view(self, view: ClusterView) -> None:
+        live = {session_id for session_id, owner in self.sessions.items() if owner.session and not owner.session.over}
+        for job in self._reconcilers[view.cluster].due(view.jobs.values(), live, time.time()):
+            log.warning("cancelling job %s of %s on %s: no session owns it", job.job_id, job.user, view.cluster)
+            self._keep(self._cancel(view.cluster, job), f"cancelling {job.job_id}")
+
+    async def _cancel(self, cluster: str, job: Job) -> None:
+        try:
+            await self.launcher.cancel(job.user, cluster, job.job_id)
+        except LauncherError as error:
+            log.warning("job %s of %s on %s was not cancelled: %s", job.job_id, job.user, cluster, error)
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # A bug of ours: without its watcher a hub would show old figures for ever, so say it as loud as can be.
+            log.critical("%s has failed", task.get_name(), exc_info=task.exception())

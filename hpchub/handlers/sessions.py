@@ -1,0 +1,108 @@
+"""``/hub/api/hpchub/sessions``: what a job tells the hub, and what clients read of a session."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jupyterhub.apihandlers import APIHandler
+from jupyterhub.scopes import needs_scope
+from pydantic import ValidationError
+from tornado import web
+
+from hpchub.engine import Engine, SessionOwner
+from hpchub.jobs.session import Report, ReportConflict, Session
+
+_BODY_LIMIT = 64 * 1024
+
+
+def public(session: Session) -> dict[str, Any]:
+    """Give what the session's own user may read."""
+    request = session.request
+    return {
+        "id": session.id,
+        "user": request.user,
+        "server": request.server_name,
+        "phase": session.phase,
+        "profile": request.profile,
+        "cluster": request.cluster,
+        "partition": request.partition,
+        "account": request.account,
+        "qos": request.qos,
+        "gpus": request.gpus,
+        "gpu_type": request.gpu_type,
+        "cores": request.cores,
+        "memory_mb": request.memory_mb,
+        "minutes": request.minutes,
+        "job_id": session.job_id or None,
+        "node": session.node or None,
+        "reason": session.reason or None,
+        "begun_epoch": session.begun_epoch,
+        "ended_epoch": session.ended_epoch or None,
+        "ending": session.ending,
+        "message": session.says or None,
+        "log_tail": session.log_tail or None,
+    }
+
+
+class _Handler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = self.settings["hpchub"]
+        return engine
+
+
+class SessionsHandler(_Handler):
+    """All sessions of the person who asks that the hub remembers."""
+
+    async def get(self) -> None:
+        if self.current_user is None:
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        owners = self.engine.sessions.values()
+        mine = [owner.session for owner in owners if owner.user.name == self.current_user.name and owner.session]
+        self.finish(json.dumps([public(session) for session in sorted(mine, key=lambda each: each.begun_epoch)]))
+
+
+class SessionHandler(_Handler):
+    """One session: ``GET`` for whoever may read its server, ``POST`` for its own job."""
+
+    def _owner(self, session_id: str) -> tuple[SessionOwner, Session]:
+        owner = self.engine.sessions.get(session_id)
+        if owner is None or owner.session is None or owner.session.id != session_id:
+            raise web.HTTPError(404, "There is no such session.")
+        return owner, owner.session
+
+    async def get(self, session_id: str) -> None:
+        owner, session = self._owner(session_id)
+        await self._get(owner.user.name, owner.name, session=session)
+
+    @needs_scope("read:servers")  # type: ignore[untyped-decorator]  # JupyterHub has no types
+    async def _get(self, user_name: str, server_name: str, *, session: Session) -> None:
+        self.finish(json.dumps(public(session)))
+
+    async def post(self, session_id: str) -> None:
+        """Take a report of the job.
+
+        The token itself is what identifies the session: the tokens of an ended session, and of somebody with whom the
+        server was shared, carry the same scopes.
+        """
+        token = self.get_token()
+        if token is None:
+            raise web.HTTPError(403, "A report needs the token of its server.")
+        owner, session = self._owner(session_id)
+        if token.id != session.token_id:
+            raise web.HTTPError(403, "This token is not the one of this session.")
+        try:
+            owner.report(self._report())
+        except ReportConflict as conflict:
+            raise web.HTTPError(409, str(conflict)) from conflict
+        self.set_status(204)
+
+    def _report(self) -> Report:
+        if len(self.request.body) > _BODY_LIMIT:
+            raise web.HTTPError(400, f"A report has at most {_BODY_LIMIT} bytes.")
+        try:
+            return Report.model_validate_json(self.request.body)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
+            raise web.HTTPError(400, f"Not a report: {wrong[:400]}") from None

@@ -1,0 +1,78 @@
+"""The embedded proxy, which outlives the hub: a restart of the hub cuts nobody's notebook.
+
+JupyterHub ends a proxy that it finds at its start and starts another one, and for that second no notebook can be
+reached.  This one is taken up again where it still serves the same addresses with the same token.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.proxy import ConfigurableHTTPProxy
+from jupyterhub.utils import url_path_join
+from tornado.httpclient import HTTPError
+from tornado.ioloop import PeriodicCallback
+
+
+class TakenUp:
+    """A running proxy that another hub process started; what JupyterHub asks of its own child."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def arguments(self) -> list[str]:
+        """Its command line; empty where it does not run."""
+        try:
+            return Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")[:-1]
+        except OSError:
+            return []
+
+    def poll(self) -> int | None:
+        """Return None while it runs; a zombie, which has no command line, does not."""
+        return None if self.arguments() else 1
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        os.kill(self.pid, signal.SIGTERM)
+
+
+class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub has no types
+    """configurable-http-proxy, taken up again after a restart of the hub.
+
+    ``auth_token`` has to be the same in every hub process, or the running proxy will not obey.
+    """
+
+    async def start(self) -> None:
+        """Take up the running proxy, or start one."""
+        running = self._running()
+        if running is None or not await self._obeys():
+            await super().start()
+            return
+        self.log.info("Taking up the running proxy at pid=%i", running.pid)
+        self.proxy_process: Any = running
+        self._check_running_callback = PeriodicCallback(self.check_running, 1e3 * self.check_running_interval)
+        self._check_running_callback.start()
+
+    def _running(self) -> TakenUp | None:
+        """Find the proxy of the pid file, if it serves what this hub wants to be served."""
+        try:
+            running = TakenUp(int(Path(self.pid_file).read_text()))
+        except (OSError, ValueError):
+            return None
+        arguments = running.arguments()
+        wanted = {self.command[0], f"{url_path_join(self.hub.url, 'error')}", *self._ports()}
+        return running if all(any(word in each for each in arguments) for word in wanted) else None
+
+    def _ports(self) -> list[str]:
+        return [url.rsplit(":", 1)[1].split("/")[0] for url in (self.public_url, self.api_url)]
+
+    async def _obeys(self) -> bool:
+        try:
+            await self.get_all_routes()
+        except (HTTPError, OSError) as error:
+            self.log.warning("The running proxy does not answer to this hub (%s); starting another one.", error)
+            return False
+        return True

@@ -1,0 +1,196 @@
+"""The spawner of a Slurm cluster: one session's job, submitted, waited for, cancelled.
+
+It is built on batchspawner's ``SlurmSpawner`` and keeps its contract (``query_job_status``, ``submit_batch_script``,
+``cancel_batch_job``), with other insides: no command of Slurm is started for a single server, no template is filled
+from what a user sent, and the state of a job is three-valued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from batchspawner import JobStatus, SlurmSpawner
+from traitlets import Any as AnyTrait
+
+from hpchub.engine import Engine
+from hpchub.errors import LauncherError, SubmitRefused
+from hpchub.jobs import script
+from hpchub.jobs.endings import Ending
+from hpchub.jobs.session import Phase, Session
+from spawners.errors import Refused
+
+_ENDING_SECONDS = 15
+"""How long we wait for the reason of an end while Slurm still ends processes (``KillWait`` and epilogs)."""
+_REACH_SECONDS = 5
+"""How long the hub tries to connect to a server that says it listens."""
+
+
+class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has no types
+    """One session on one Slurm cluster.
+
+    :class:`~spawners.site.SiteSpawner` makes it from an accepted choice, gives it the session and stores that at every
+    change; settings that JupyterHub's spawners have in common are made there and not here.
+    """
+
+    owner = AnyTrait(help="The SiteSpawner that this job belongs to: it holds, stores and announces the session.")
+
+    @property
+    def session(self) -> Session:
+        session: Session = self.owner.session
+        return session
+
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = self.owner.engine
+        return engine
+
+    async def start(self) -> str:
+        """Submit the job and wait until its server can be used; return the server's address.
+
+        Raises:
+            Refused: the job was refused or ended before; with the reason in words.
+        """
+        await self.submit_batch_script()
+        return await self.until_ready()
+
+    async def submit_batch_script(self) -> str:
+        """Hand the job to Slurm; the session is stored before and after, so that no instant loses it."""
+        session, request = self.session, self.session.request
+        try:
+            session.job_id = await self.engine.launcher.submit(
+                request.user, request.cluster, session.id, script.render(request), self.owner.job_environment()
+            )
+        except SubmitRefused as error:
+            session.end(Ending.REFUSED, detail=error.slurm_message)
+        except LauncherError as error:
+            session.end(Ending.NOT_SUBMITTED, detail=str(error))
+        else:
+            self.log.info("%s is job %s on %s", session.id, session.job_id, request.cluster)
+        self.owner.changed()
+        return session.job_id
+
+    async def until_ready(self) -> str:
+        """Wait, however long the queue is, until the server can be used; return its address.
+
+        Raises:
+            Refused: the session ended before; with the reason in words.
+        """
+        session = self.session
+        with self.owner.watcher.somebody_waits():
+            while not session.over:
+                if session.port and session.address:
+                    await self._reach()
+                    if session.phase is Phase.READY:
+                        return self.address()
+                self._check_patience()
+                await self.owner.signal.wait(1)
+        await self._cancel_what_is_left()
+        raise Refused(session.says, reason=session.ending or "ended", status_code=500)
+
+    async def _reach(self) -> None:
+        """Connect to the server once, so that a closed network is named instead of a time-out."""
+        session = self.session
+        deadline = time.monotonic() + _REACH_SECONDS
+        while not session.over:
+            try:
+                async with asyncio.timeout(2):
+                    _, writer = await asyncio.open_connection(session.address, session.port)
+                writer.close()
+            except (OSError, TimeoutError):
+                if time.monotonic() > deadline:
+                    session.end(Ending.NODE_UNREACHABLE, hub_url=self.engine.catalogue.site.hub.hub_url)
+                    self.owner.changed()
+                    return
+                await asyncio.sleep(0.2)
+            else:
+                session.become_ready()
+                self.owner.changed()
+                return
+
+    def _check_patience(self) -> None:
+        """End a session whose job runs but stays silent; the time in the queue does not count."""
+        session = self.session
+        if not session.runs_since_epoch or session.over or session.port:
+            return
+        cluster = self.engine.catalogue.site.clusters[session.request.cluster]
+        # Measured from when this hub process could have heard it: a restart must not end a session.
+        waited = time.time() - max(session.runs_since_epoch, self.engine.started_epoch)
+        if not session.contacted and waited > cluster.contact_seconds:
+            session.end(Ending.HUB_UNREACHABLE, hub_url=self.owner.hub_address)
+        elif waited > cluster.start_seconds:
+            session.end(Ending.SILENT_SERVER, seconds=cluster.start_seconds)
+        else:
+            return
+        self.owner.changed()
+
+    async def _cancel_what_is_left(self) -> None:
+        """Cancel the job of a session that we ended ourselves; Slurm refuses harmlessly if it is gone."""
+        if self.session.job_id and self.session.ending in _OURS:
+            with contextlib.suppress(LauncherError):
+                await self.cancel_batch_job()
+
+    def address(self) -> str:
+        """The server's own address, without its path."""
+        return f"http://{self.session.address}:{self.session.port}"
+
+    async def query_job_status(self) -> JobStatus:
+        """Say what is known of the job, from the snapshot alone."""
+        session = self.session
+        if session.over:
+            return JobStatus.NOTFOUND
+        if session.phase is Phase.ENDING and time.time() - session.ending_since_epoch > _ENDING_SECONDS:
+            session.end(Ending.JOB_FAILED, slurm_state="COMPLETING")
+            self.owner.changed()
+            return JobStatus.NOTFOUND
+        if self.owner.watcher.view.silent_since_epoch is not None:
+            return JobStatus.UNKNOWN
+        return JobStatus.PENDING if session.phase in (Phase.SUBMITTED, Phase.QUEUED) else JobStatus.RUNNING
+
+    async def poll(self) -> int | None:
+        """Return None as long as the job is not known to be over; nothing is asked and unknown is not an end."""
+        status = await self.query_job_status()
+        return 0 if status is JobStatus.NOTFOUND else None
+
+    async def stop(self, now: bool = False) -> None:
+        """Cancel the job; the session is over once Slurm has accepted that.
+
+        Raises:
+            LauncherError: the cancel was not accepted; the session goes on.
+        """
+        if not self.session.over:
+            if not self.session.job_id:
+                await self._learn_job_id()
+            if self.session.job_id:
+                await self.cancel_batch_job()
+            self.session.end(Ending.STOPPED)
+            self.owner.changed()
+
+    async def _learn_job_id(self) -> None:
+        """A stop may come while the submission is under way: wait until a fresh view has the job, or has it not."""
+        watcher, since = self.owner.watcher, time.time()
+        with watcher.somebody_waits():
+            while watcher.asked_epoch < since and not self.session.job_id:
+                await self.owner.signal.wait(1)
+
+    async def cancel_batch_job(self) -> None:
+        """Cancel the job as its user."""
+        request = self.session.request
+        await self.engine.launcher.cancel(request.user, request.cluster, self.session.job_id)
+
+    def get_state(self) -> dict[str, Any]:
+        """Nothing: SiteSpawner stores the session."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Nothing: the session comes from SiteSpawner."""
+
+    def clear_state(self) -> None:
+        """Nothing: the session is SiteSpawner's."""
+
+
+_OURS = frozenset({Ending.HUB_UNREACHABLE, Ending.NODE_UNREACHABLE, Ending.SILENT_SERVER})
+"""Endings that the hub decides while the job may still run."""
