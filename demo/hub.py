@@ -1,0 +1,170 @@
+"""The demo's hub as processes: start it in the background, wait until it answers, find it again, stop it.
+
+The hub starts the proxy itself and restarts it when it dies; here it is only looked at, and stopped with the hub.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.cache import HUB, digest
+from demo.place import Place
+from demo.site import acting_as
+from demo.software import PROJECT
+from demo.steps import LINES_OF_A_FAILURE, SYSTEM_PATH, DemoError, step, system_environment
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A background process of the demo: its name, its pid file, and the words that its command line must have."""
+
+    name: str
+    pid_file: Path
+    words: tuple[str, ...]
+    user: str
+
+    def pid(self) -> int | None:
+        """Return its process id; None where it does not run.
+
+        A pid file may be older than the machine's last start: the process must run as the right user and have the
+        right words on its command line.
+        """
+        try:
+            pid = int(self.pid_file.read_text())
+            process = Path("/proc") / str(pid)
+            ours = process.stat().st_uid == pwd.getpwnam(self.user).pw_uid
+            line = process.joinpath("cmdline").read_text()
+        except (OSError, ValueError, KeyError):
+            # no file, no number, no such process, no such user
+            return None
+        return pid if ours and all(word in line for word in self.words) else None
+
+    def stop(self) -> None:
+        """End it by its id: ask, wait, insist."""
+        pid = self.pid()
+        if pid is None:
+            return
+        for word, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            os.kill(pid, word)
+            deadline = time.monotonic() + seconds
+            while self.pid() is not None:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.05)
+            else:
+                return
+        raise DemoError(f"{self.name} (process {pid}) does not end, not even by SIGKILL.")
+
+
+def hub(place: Place) -> Daemon:
+    """Return the hub's process."""
+    words = (str(place.venv), "jupyterhub")
+    return Daemon("hub", place.folder / "hub.pid", words, place.people.hub_user)
+
+
+def proxy(place: Place) -> Daemon:
+    """Return the proxy's process; its pid file is a link to the one that the hub writes."""
+    words = ("configurable-http-proxy", f"--api-port\0{place.proxy_port}")
+    return Daemon("proxy", place.folder / "proxy.pid", words, place.people.hub_user)
+
+
+def start(place: Place) -> None:
+    """Start the hub where it does not run, restart it where what it was started from has changed, wait for its answer.
+
+    Raises :class:`DemoError` with the end of the hub's log when it does not answer within a minute.
+    """
+    mark = place.folder / "hub.started-from"
+    wanted = digest(HUB, *PROJECT, place.site.parent, place.hub / "jupyterhub_config.py")
+    running = hub(place).pid() is not None
+    if running and mark.is_file() and mark.read_text() == wanted:
+        _wait_for_answer(place)
+        return
+    with step("restarting the hub" if running else "starting the hub"):
+        hub(place).stop()
+        _launch(place)
+        _wait_for_answer(place)
+        mark.write_text(wanted)
+
+
+def check_ports(place: Place) -> None:
+    """Raise :class:`DemoError` where somebody else listens on a port of the demo."""
+    if any(daemon.pid() is not None for daemon in (hub(place), proxy(place))):
+        return
+    for port, use in ((place.port, "the demo"), (place.hub_port, "its hub"), (place.proxy_port, "its proxy")):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise DemoError(
+                    f"Port {port} ({use}) is taken by another program. Choose another first port, "
+                    f"for example: HPCHUB_DEMO_PORT={place.port + 1000} ./run demo"
+                ) from None
+
+
+def _launch(place: Place) -> None:
+    log = place.hub / "hub.log"
+    entry = pwd.getpwnam(place.people.hub_user)
+    link = place.folder / "proxy.pid"
+    if not link.is_symlink():
+        link.symlink_to(place.hub / "proxy.pid")
+    # A program started from a script's background ignores SIGINT and hands that on to all that it starts; a handler
+    # of ours becomes the default again when the hub is executed.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with acting_as(place.people.hub_user):
+        output = open(log, "ab")
+    with output:
+        process = subprocess.Popen(
+            [place.venv / "bin" / "python", place.venv / "bin" / "jupyterhub", "-f", "jupyterhub_config.py"],
+            cwd=place.hub,
+            env=system_environment(
+                PATH=f"{place.venv / 'bin'}:{place.proxy / 'node_modules' / '.bin'}:{SYSTEM_PATH}",
+                HOME=str(place.hub),
+                HPCHUB_SITE=str(place.site),
+                SLURM_CONF=place.slurm_conf(),
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            user=entry.pw_uid,
+            group=entry.pw_gid,
+            extra_groups=os.getgrouplist(entry.pw_name, entry.pw_gid),
+            umask=0o077,
+            start_new_session=True,
+        )
+    (place.folder / "hub.pid").write_text(f"{process.pid}\n")
+
+
+def _wait_for_answer(place: Place) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(place):
+        died = hub(place).pid() is None
+        if died or time.monotonic() > deadline:
+            log = place.hub / "hub.log"
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LINES_OF_A_FAILURE:])
+            what = "died at its start" if died else f"did not answer within {START_SECONDS:.0f} s"
+            raise DemoError(f"The hub {what}. The end of {log}:\n{tail}")
+        time.sleep(0.05)
+
+
+def answers(place: Place) -> bool:
+    """Tell whether the hub answers, through the proxy."""
+    # a proxy of the machine is not asked for what lies on the machine itself
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{place.url}/hub/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False

@@ -1,0 +1,228 @@
+"""A fresh Debian 12 with systemd, booted on this machine and gone afterwards.
+
+The root is an overlay on a root that mmdebstrap makes once, and systemd-nspawn boots it.  The machine has what Debian
+calls minimal, systemd, git and the network: nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tests.machine.network import host, network_for
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CACHE = REPOSITORY / ".cache" / "machine"
+PACKAGES = "systemd,systemd-sysv,git,ca-certificates"
+NAME = "hpchub-test"
+BOOT_SECONDS = 60.0
+T = TypeVar("T")
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+SETTINGS = (CA_BUNDLE, Path("/etc/resolv.conf"), Path("/etc/pip.conf"))
+"""Files of the host that a machine gets, because only with them it reaches the package registries from here."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command in the machine ended; `output` is what it wrote to both of its outputs."""
+
+    status: int
+    output: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A booted machine."""
+
+    root: Path
+    leader: int
+    """Its first process, as the host numbers it."""
+
+    def run(self, *argv: str, folder: str = "/root", seconds: float = 600, **variables: str) -> Result:
+        """Run a command as root in the machine, with the clean environment of a login."""
+        environment = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "SSL_CERT_FILE": str(CA_BUNDLE),
+            "PIP_CERT": str(CA_BUNDLE),
+            "NODE_EXTRA_CA_CERTS": str(CA_BUNDLE),
+            **variables,
+        }
+        enter = ["nsenter", "--target", str(self.leader), "--all", f"--wdns={folder}", "--"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [*enter, *argv],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, time.monotonic() - began)
+
+    def firewall(self) -> str:
+        """Return the rules of the machine's own network."""
+        tables = ("iptables-save", "ip6tables-save")
+        return "".join(host("nsenter", "--target", str(self.leader), "--net", table) for table in tables)
+
+    def put_repository(self, folder: str) -> None:
+        """Copy into the machine what a clone of this working tree would have, with what is not committed yet."""
+        listed = host("git", "-C", REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        target = self.root / folder.lstrip("/")
+        for name in filter(None, listed.split("\0")):
+            source = REPOSITORY / name
+            if source.is_file():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target / name)
+
+
+@contextmanager
+def booted() -> Iterator[Machine]:
+    """Boot a fresh machine; everything that it needed on this host is gone at the end, also after a failure."""
+    with ExitStack() as undo:
+        root = undo.enter_context(_fresh_root())
+        groups = undo.enter_context(_control_groups())
+        leader = undo.enter_context(_nspawn(root, groups))
+        undo.enter_context(network_for(leader))
+        yield Machine(root, leader)
+
+
+def golden_root() -> Path:
+    """Return the root that machines are laid upon, made at the first call (15 s)."""
+    recipe = hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]
+    golden = CACHE / f"bookworm-{recipe}"
+    if not golden.is_dir():
+        new = golden.with_suffix(".new")
+        shutil.rmtree(new, ignore_errors=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        # a mirror may be older than the ten days that Debian's lists are valid for
+        old_lists = '--aptopt=Acquire::Check-Valid-Until "false"'
+        host("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", old_lists, "bookworm", new)
+        # a machine makes its own identity at its first boot
+        (new / "etc" / "machine-id").write_text("")
+        new.rename(golden)
+    return golden
+
+
+@contextmanager
+def _fresh_root() -> Iterator[Path]:
+    golden, folder = golden_root(), CACHE / NAME
+    root = folder / "root"
+    _discard(folder)
+    for name in ("upper", "work", "root"):
+        (folder / name).mkdir(parents=True)
+    layers = f"lowerdir={golden},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    host("mount", "-t", "overlay", "overlay", "-o", layers, root)
+    try:
+        for source in filter(Path.is_file, SETTINGS):
+            target = root / str(source).lstrip("/")
+            target.unlink(missing_ok=True)
+            shutil.copyfile(source, target)
+        (root / "etc" / "hostname").write_text(f"{NAME}\n")
+        # Debian's installer and its images for containers and clouds write it; mmdebstrap does not
+        (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {NAME}\n")
+        yield root
+    finally:
+        _discard(folder)
+
+
+def _discard(folder: Path) -> None:
+    root = folder / "root"
+    if root.is_mount():
+        # lazily: what still has a file open there is ending
+        host("umount", "--lazy", root)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _control_groups() -> Iterator[list[Path]]:
+    """Make a control group for the machine in every hierarchy, so that its systemd touches none of the host's."""
+    top = Path("/sys/fs/cgroup")
+    hierarchies = [top] if (top / "cgroup.procs").exists() else [path for path in top.iterdir() if path.is_mount()]
+    groups = [hierarchy / NAME for hierarchy in hierarchies]
+    try:
+        for group in groups:
+            group.mkdir(exist_ok=True)
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                # a group of version 1 starts without any processor, and takes nobody in
+                if (group / name).exists() and not (group / name).read_text().strip():
+                    (group / name).write_text((group.parent / name).read_text())
+        yield groups
+    finally:
+        _until(lambda: all(_remove_group(group) for group in groups), 10, "the control groups of the machine are empty")
+
+
+def _remove_group(group: Path) -> bool:
+    for folder, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):
+            os.rmdir(folder)
+    return not group.exists()
+
+
+@contextmanager
+def _nspawn(root: Path, groups: list[Path]) -> Iterator[int]:
+    def enter_groups() -> None:
+        for group in groups:
+            (group / "cgroup.procs").write_text("0")
+
+    # it ends with this process, also when that is killed, and the machine ends with it
+    command = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", f"--machine={NAME}", f"--directory={root}"]
+    options = ["--quiet", "--boot", "--console=passive", "--register=no", "--keep-unit", "--link-journal=no"]
+    log = root.parent / "console.log"
+    with log.open("wb") as console:
+        process = subprocess.Popen(
+            [*command, *options, "--private-network", "--resolv-conf=off"],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            preexec_fn=enter_groups,
+            start_new_session=True,
+        )
+    try:
+        leader = _until(lambda: _child_of(process.pid), BOOT_SECONDS, "the machine has a first process", log)
+        state = ["nsenter", "--target", str(leader), "--all", "systemctl", "is-system-running"]
+        up = ("running", "degraded")
+        _until(lambda: host(*state, check=False).strip() in up, BOOT_SECONDS, "the machine has booted", log)
+        yield leader
+    finally:
+        # the end of its first process ends everything in the machine
+        child = _child_of(process.pid)
+        if child is not None:
+            os.kill(child, signal.SIGKILL)
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _child_of(pid: int) -> int | None:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                return int(stat.parent.name)
+    return None
+
+
+def _until(value: Callable[[], T | None], seconds: float, what: str, log: Path | None = None) -> T:
+    """Wait until `value` is true and return it; raise an error that says what did not happen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = value()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            told = log.read_text(errors="replace")[-3000:] if log else ""
+            raise RuntimeError(f"After {seconds:.0f} s it is not so that {what}.\n{told}")
+        time.sleep(0.05)
