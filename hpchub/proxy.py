@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.utils import url_path_join
 from tornado.httpclient import HTTPError
@@ -70,9 +71,10 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
         return [url.rsplit(":", 1)[1].split("/")[0] for url in (self.public_url, self.api_url)]
 
     async def _obeys(self) -> bool:
+        """Ask it something with our token; JupyterHub asks by aiohttp or by tornado, as it was set up."""
         try:
             await self.get_all_routes()
-        except (HTTPError, OSError) as error:
+        except (aiohttp.ClientError, HTTPError, OSError) as error:
             self.log.warning("The running proxy does not answer to this hub (%s); starting another one.", error)
             return False
         return True

@@ -22,6 +22,7 @@ from wrapspawner import WrapSpawner
 
 from hpchub.catalogue.choice import Accepted, accept, default_offer
 from hpchub.catalogue.offers import Person, offers
+from hpchub.catalogue.reasons import echo
 from hpchub.engine import Engine
 from hpchub.environments.build import environment_path
 from hpchub.errors import ChoiceRefused
@@ -34,6 +35,9 @@ from spawners import form, progress
 from spawners.errors import Refused
 from spawners.signal import Signal
 from spawners.slurm import HPCSlurmSpawner
+
+_OUTER_KEYS = frozenset({"user_options", "display_name"})
+"""What a REST start may have around a choice."""
 
 BACKENDS = {"slurm": HPCSlurmSpawner}
 """The spawner class of each kind of cluster; a cluster with another backend is one entry and one class."""
@@ -116,6 +120,7 @@ class SiteSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no type
         """
         await self.engine.first_views()
         try:
+            self._check_outer_keys()
             accepted = self._accept(user_options)
             self._check_session_limit()
             request = self._request(accepted)
@@ -139,6 +144,18 @@ class SiteSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no type
                 if not (self._nothing_was_asked() and asked == self.accepted):
                     raise
         return default_offer(catalogue, self.person, views)
+
+    def _check_outer_keys(self) -> None:
+        """Refuse what JupyterHub would leave out without a word: fields beside ``user_options``."""
+        if not hasattr(self.handler, "get_server_json_body"):
+            return
+        keys = set(self.handler.get_json_body() or {})
+        foreign = keys - _OUTER_KEYS if keys & _OUTER_KEYS else set()
+        if foreign:
+            raise ChoiceRefused(
+                f"{echo(min(foreign))} means nothing beside {' and '.join(sorted(keys & _OUTER_KEYS))}. "
+                "Possible there: user_options, display_name; a choice belongs inside user_options."
+            )
 
     def _nothing_was_asked(self) -> bool:
         """Tell a start without a choice from one that asks for the stored choice: only REST knows the difference."""
@@ -242,19 +259,19 @@ class SiteSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no type
         was_ready = session.phase is Phase.READY
         if session.accept(report):
             self.changed()
-        if was_ready and session.over:
-            self._server_is_gone()
+            if was_ready and session.phase is not Phase.READY:
+                self._server_is_gone()
 
     def _server_is_gone(self) -> None:
+        if self.ready:
+            asyncio.ensure_future(self._see_it_off()).add_done_callback(self._log_failure)
+
+    async def _see_it_off(self) -> None:
         """Remove the route at the first sign of the end: the node is shared, and the port may soon be another's."""
-        session = self.session
-        if self.pending or session is None:
-            return
-        if session.over:
-            removal = self.poll_and_notify()
-        else:
-            removal = self.user.settings["proxy"].delete_user(self.user, self.name)
-        asyncio.ensure_future(removal).add_done_callback(self._log_failure)
+        await self.user.settings["proxy"].delete_user(self.user, self.name)
+        await self.construct_child().learn_why_it_ends()
+        if self.ready:
+            await self.poll_and_notify()
 
     def _log_failure(self, done: asyncio.Future[Any]) -> None:
         if not done.cancelled() and done.exception() is not None:
@@ -350,8 +367,11 @@ class SiteSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no type
         session = self.session
         if session is None or session.over:
             return 0
-        if session.phase in (Phase.READY, Phase.ENDING):
+        if session.phase is Phase.READY:
             return None
+        if session.phase is Phase.ENDING:
+            await self.construct_child().learn_why_it_ends()
+            return 0
         self._spawn_pending = True
         waiting = asyncio.ensure_future(self._resume())
         self._spawn_future: asyncio.Future[str] | None = waiting

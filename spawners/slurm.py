@@ -82,12 +82,15 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         session = self.session
         with self.owner.watcher.somebody_waits():
             while not session.over:
-                if session.port and session.address:
+                if session.phase is Phase.ENDING:
+                    await self.learn_why_it_ends()
+                elif session.port and session.address:
                     await self._reach()
                     if session.phase is Phase.READY:
                         return self.address()
                 self._check_patience()
-                await self.owner.signal.wait(1)
+                # A job that does not speak is found out in time, and one that waits in the queue costs little.
+                await self.owner.signal.wait(0.25 if session.phase is Phase.STARTING else 1)
         await self._cancel_what_is_left()
         raise Refused(session.says, reason=session.ending or "ended", status_code=500)
 
@@ -110,6 +113,18 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                 session.become_ready()
                 self.owner.changed()
                 return
+
+    async def learn_why_it_ends(self) -> None:
+        """Ask often until Slurm says why the job ends, and end the session without a reason if it takes too long."""
+        session = self.session
+        # A hub that has just started has not heard of it yet, however long ago it was.
+        deadline = max(session.ending_since_epoch, self.engine.started_epoch) + _ENDING_SECONDS
+        with self.owner.watcher.somebody_waits():
+            while not session.over and time.time() < deadline:
+                await self.owner.signal.wait(1)
+        if not session.over:
+            session.end(Ending.JOB_FAILED, slurm_state="COMPLETING")
+            self.owner.changed()
 
     def _check_patience(self) -> None:
         """End a session whose job runs but stays silent; the time in the queue does not count."""
@@ -141,10 +156,6 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         """Say what is known of the job, from the snapshot alone."""
         session = self.session
         if session.over:
-            return JobStatus.NOTFOUND
-        if session.phase is Phase.ENDING and time.time() - session.ending_since_epoch > _ENDING_SECONDS:
-            session.end(Ending.JOB_FAILED, slurm_state="COMPLETING")
-            self.owner.changed()
             return JobStatus.NOTFOUND
         if self.owner.watcher.view.silent_since_epoch is not None:
             return JobStatus.UNKNOWN

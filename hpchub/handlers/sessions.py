@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from jupyterhub import orm
 from jupyterhub.apihandlers import APIHandler
 from jupyterhub.scopes import needs_scope
 from pydantic import ValidationError
+from sqlalchemy import Text, type_coerce
 from tornado import web
 
 from hpchub.engine import Engine, SessionOwner
@@ -53,14 +55,17 @@ class _Handler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
 
 
 class SessionsHandler(_Handler):
-    """All sessions of the person who asks that the hub remembers."""
+    """All sessions in the hub's memory whose servers the caller may read."""
 
     async def get(self) -> None:
         if self.current_user is None:
             raise web.HTTPError(403, "Missing or invalid credentials.")
-        owners = self.engine.sessions.values()
-        mine = [owner.session for owner in owners if owner.user.name == self.current_user.name and owner.session]
-        self.finish(json.dumps([public(session) for session in sorted(mine, key=lambda each: each.begun_epoch)]))
+        readable = [
+            owner.session
+            for owner in self.engine.sessions.values()
+            if owner.session and self.has_scope(f"read:servers!server={owner.user.name}/{owner.name}")
+        ]
+        self.finish(json.dumps([public(session) for session in sorted(readable, key=lambda each: each.begun_epoch)]))
 
 
 class SessionHandler(_Handler):
@@ -72,7 +77,16 @@ class SessionHandler(_Handler):
             raise web.HTTPError(404, "There is no such session.")
         return owner, owner.session
 
+    def _recall(self, session_id: str) -> None:
+        """After a restart of the hub, load the spawner of a stopped server whose last session this is."""
+        stored = type_coerce(orm.Spawner.state, Text).contains(session_id)
+        row = self.db.query(orm.Spawner).filter(stored).first()
+        if row is not None:
+            self.find_user(row.user.name).get_spawner(row.name)
+
     async def get(self, session_id: str) -> None:
+        if session_id not in self.engine.sessions:
+            self._recall(session_id)
         owner, session = self._owner(session_id)
         await self._get(owner.user.name, owner.name, session=session)
 

@@ -34,6 +34,7 @@ class NotWanted(Exception):
 
 
 def say(text: str) -> None:
+    """Write one line to the job's log."""
     print("hpchub: " + text, file=sys.stderr, flush=True)
 
 
@@ -164,6 +165,7 @@ def serve(server: subprocess.Popen[bytes], port: int, listening: bool) -> int:
         return HUB_UNREACHABLE
     status = server.wait()
     if status in (0, -signal.SIGTERM):
+        post({"phase": "ended"})
         return 0
     say(f"the notebook server ended with {status}")
     post({"phase": "failed", "message": log_tail()})
@@ -171,6 +173,7 @@ def serve(server: subprocess.Popen[bytes], port: int, listening: bool) -> int:
 
 
 def main() -> int:
+    """Run the session from its start to its end; return the job's exit status."""
     server = None
     try:
         server, port, listening = start_on_a_free_port(os.environ["HPCHUB_ADDRESS"])

@@ -105,6 +105,7 @@ def encodable(value: str) -> bool:
 
 
 def known_cluster(request: dict[str, Any], policy: dict[str, Any]) -> str:
+    """Take the cluster of the request, if the policy names it."""
     cluster = text(request, "cluster", WORD)
     if cluster not in policy["clusters"]:
         raise Refused(f"the cluster {cluster} is not one of {', '.join(policy['clusters'])}")
@@ -125,6 +126,7 @@ def job_environment(request: dict[str, Any]) -> dict[str, str]:
 
 
 def nothing_left(request: dict[str, Any]) -> None:
+    """Refuse what nobody has taken: an unknown key is a misunderstanding or an attempt."""
     if request:
         raise Refused(f"unknown keys: {', '.join(sorted(key[:64] for key in request))}")
 
@@ -142,6 +144,7 @@ def become(user: pwd.struct_passwd) -> None:
 
 
 def user_environment(user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, str]:
+    """Make the environment of Slurm's commands: the user's own name and home, and what the policy adds."""
     return {
         "HOME": user.pw_dir,
         "USER": user.pw_name,
@@ -241,12 +244,14 @@ def answer_to(raw: bytes, policy: dict[str, Any]) -> dict[str, Any]:
 
 
 def finish(answer: dict[str, Any]) -> NoReturn:
+    """Write the answer and end: with 0 if the request was carried out."""
     json.dump(answer, sys.stdout)
     sys.stdout.write("\n")
     sys.exit(0 if answer["ok"] else 1)
 
 
 def main() -> NoReturn:
+    """Answer the one request on standard input."""
     try:
         if os.geteuid() != 0:
             raise Refused("this program acts as other users and must be run as root, by the hub's door")

@@ -39,12 +39,13 @@ ORDER = {phase: position for position, phase in enumerate(Phase)}
 class Report(BaseModel):
     """What a job may tell the hub: these fields and no others.
 
-    ``message`` is the end of the server's log, shown to its own user as plain text.
+    ``failed`` is the end with an error, ``ended`` any other; ``message`` is the end of the server's log, shown to its
+    own user as plain text.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    phase: Literal["starting", "ready", "failed"]
+    phase: Literal["starting", "ready", "failed", "ended"]
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
     message: Annotated[str, Field(max_length=8000)] | None = None
 
@@ -138,8 +139,7 @@ class Session:
         elif job.state is JobState.RUNNING:
             self._run(job, view)
         elif job.state is JobState.ENDING:
-            self._advance(Phase.ENDING)
-            self.ending_since_epoch = self.ending_since_epoch or time.time()
+            self._begin_to_end()
         elif job.state is JobState.ENDED:
             self.end(ending_of(job), node=job.node or self.node, hub_url=hub_url, slurm_state=job.slurm_state)
         return before != (self.phase, self.reason, self.node, self.job_id)
@@ -151,12 +151,17 @@ class Session:
             ReportConflict: the session is over, or has another port already.
         """
         if self.over:
+            if report.phase == "ended":
+                return False
             raise ReportConflict("this session is over")
         if report.phase == "ready" and self.port not in (0, report.port):
             raise ReportConflict("this session has reported another port already")
         before = (self.phase, self.port, self.contacted)
         self.contacted = True
-        if report.phase == "failed":
+        if report.phase == "ended":
+            # The server is gone for certain; why, Slurm will say.
+            self._begin_to_end()
+        elif report.phase == "failed":
             self.log_tail = report.message or ""
             self.end(Ending.SERVER_EXITED)
         elif report.phase == "ready":
@@ -179,10 +184,14 @@ class Session:
         known = {"node": self.node, "address": self.address, "port": self.port}
         self.says = sentence(ending, self.request, **{**known, **facts})
 
+    def _begin_to_end(self) -> None:
+        self._advance(Phase.ENDING)
+        self.ending_since_epoch = self.ending_since_epoch or time.time()
+
     def _run(self, job: Job, view: ClusterView) -> None:
         self._advance(Phase.STARTING)
         self.reason = ""
-        self.runs_since_epoch = self.runs_since_epoch or time.time()
+        self.runs_since_epoch = self.runs_since_epoch or _seen(job.start_epoch)
         if job.node and self.phase is not Phase.READY:
             self.node = job.node
             self.address = next((node.address for node in view.nodes if node.name == job.node), job.node)
@@ -190,3 +199,13 @@ class Session:
     def _advance(self, phase: Phase) -> None:
         if ORDER[phase] > ORDER[self.phase]:
             self.phase = phase
+
+
+def _seen(start_epoch: int | None) -> float:
+    """When a job that was just seen to run began: by Slurm's clock, as far as that can be the same as ours."""
+    now = time.time()
+    return now if start_epoch is None else min(now, max(start_epoch, now - _SEEN_LATE_SECONDS))
+
+
+_SEEN_LATE_SECONDS = 3
+"""The most by which we see late that a job runs; what is older comes from clocks that differ, or from an outage."""

@@ -49,6 +49,7 @@ SENTENCES: dict[str, str] = {
 
 def why_it_waits(code: str) -> str:
     """Say why a job waits; an unheard-of code is shown as it is, since an administrator will know it."""
-    # ReqNodeNotAvail comes with a list: "ReqNodeNotAvail, UnavailableNodes:…"
-    word = code.split(",", 1)[0].strip()
+    # Two come with more text: "ReqNodeNotAvail, UnavailableNodes:…" and, in 22.05 and without a code of its own,
+    # "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions".
+    word = "ReqNodeNotAvail" if code.startswith("Nodes required for job") else code.split(",", 1)[0].strip()
     return SENTENCES.get(word, f"The scheduler says: {code}.")
