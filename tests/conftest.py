@@ -1,0 +1,37 @@
+"""The site that the rings hub, slurm and browser run against: one for all of them, made at the first need.
+
+They run inside ``python3 -m devcluster isolate``, so the site's users, ports and processes are the tests' own, and are
+gone when the tests end, however they end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.site import Site
+
+
+@pytest.fixture(scope="session")
+def started_site() -> Iterator[Site]:
+    """A site that logs all that can be logged."""
+    if os.environ.get("HPCHUB_ISOLATED") != "1":
+        pytest.fail("this ring makes users and needs its own ports: run it by ./run test RING")
+    site = Site(Path("/run/hpchub-test"))
+    site.up()
+    # The site's own settings file: whatever leaks into a log leaks at this level.
+    local = site.folder / "site" / "jupyterhub_local.py"
+    local.write_text("c.JupyterHub.log_level = 10\nc.Spawner.debug = True\n")
+    site.restart_hub()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def site(started_site: Site) -> Iterator[Site]:
+    """The site, without servers before and after each test."""
+    yield started_site
+    started_site.stop_servers()

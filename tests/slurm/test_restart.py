@@ -1,0 +1,140 @@
+"""The hub is killed, and nothing is lost: Slurm and the hub's database know everything."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.slurm.choices import ADA, BRUNO
+from tests.support.site import Site
+from tests.support.wait import until
+
+
+@pytest.fixture
+def full_booster(site: Site) -> Iterator[Site]:
+    """All of Leonardo's GPU nodes are taken, so that a new job waits in the queue."""
+    fill(site)
+    yield site
+    free(site)
+
+
+def fill(site: Site) -> None:
+    """Take all GPU nodes with one job of dario's."""
+    job = "-A aifac_manif01 -p boost_usr_prod -N 10 --exclusive -t 60 -J filler -o /dev/null --wrap='sleep 3600'"
+    site.slurm(f"sbatch -M leonardo {job}", as_user="dario")
+    until(lambda: "R" in site.slurm("squeue -M leonardo -h -n filler -o %t").split(), "all nodes to be taken")
+
+
+def free(site: Site) -> None:
+    """Give them back."""
+    site.slurm("scancel -M leonardo -n filler", as_user="dario")
+
+
+def jobs_of(site: Site, user: str) -> list[str]:
+    return [job for job in site.live_jobs() if job.split()[2] == user]
+
+
+def queued(site: Site, user: str, server: str = "") -> bool:
+    return site.session(user, server).get("phase") == "queued"
+
+
+def test_a_running_session_survives_the_hub(site: Site) -> None:
+    session = site.run("ada", ADA)
+    site.restart_hub()
+    assert site.ready("ada")["id"] == session["id"]
+    assert len(site.live_jobs()) == 1
+    assert site.get("/user/ada/api", site.token_of("ada")).status == 200
+
+
+def test_a_session_that_was_stopped_after_a_restart_has_no_token_left(site: Site) -> None:
+    site.run("ada", ADA)
+    token_id = site.server("ada")["state"]["session"]["token_id"]
+    site.restart_hub()
+    site.ready("ada")
+    site.stop_servers()
+    tokens = site.api("GET", "/users/ada/tokens").json["api_tokens"]
+    assert f"a{token_id}" not in [token["id"] for token in tokens]
+
+
+def test_the_end_of_a_session_can_still_be_read_after_a_restart(site: Site) -> None:
+    session = site.run("ada", ADA)
+    site.stop_servers()
+    site.restart_hub()
+    ended = site.api("GET", f"/hpchub/sessions/{session['id']}").json
+    assert (ended["phase"], ended["ending"]) == ("ended", "stopped")
+
+
+def test_a_queued_session_keeps_its_place_and_starts(full_booster: Site) -> None:
+    site = full_booster
+    assert site.start("ada", ADA).status == 202
+    until(lambda: queued(site, "ada"), "the job to be queued")
+    before = site.session("ada")
+    site.restart_hub()
+    assert site.server("ada")["pending"] == "spawn"
+    free(site)
+    after = site.ready("ada")
+    assert (after["id"], after["job_id"]) == (before["id"], before["job_id"])
+    until(lambda: site.get("/user/ada/api", site.token_of("ada")).status == 200, "the route to be there")
+
+
+def test_a_queued_session_can_be_stopped_after_a_restart(full_booster: Site) -> None:
+    site = full_booster
+    assert site.start("ada", ADA).status == 202
+    until(lambda: queued(site, "ada"), "the job to be queued")
+    session = site.session("ada")
+    site.restart_hub()
+    assert site.api("DELETE", "/users/ada/server").status in (202, 204)
+    until(lambda: not jobs_of(site, "ada"), "the job to be gone")
+    ended = site.api("GET", f"/hpchub/sessions/{session['id']}").json
+    assert (ended["phase"], ended["ending"]) == ("ended", "stopped")
+
+
+def test_one_can_be_used_while_another_still_waits_after_a_restart(full_booster: Site) -> None:
+    site = full_booster
+    site.run("bruno", BRUNO)
+    assert site.start("ada", ADA).status == 202
+    until(lambda: queued(site, "ada"), "the job to be queued")
+    site.restart_hub()
+    site.ready("bruno")
+    assert site.get("/user/bruno/api", site.token_of("bruno")).status == 200
+    assert site.server("ada")["pending"] == "spawn"
+
+
+def test_a_stop_while_queued_cancels_the_job(full_booster: Site) -> None:
+    site = full_booster
+    assert site.start("ada", ADA).status == 202
+    until(lambda: queued(site, "ada"), "the job to be queued")
+    assert site.api("DELETE", "/users/ada/server").status in (202, 204)
+    until(lambda: not jobs_of(site, "ada"), "the job to be gone")
+
+
+def test_notebooks_stay_reachable_while_the_hub_is_away(site: Site) -> None:
+    site.run("ada", ADA)
+    token = site.token_of("ada")
+    proxy = (site.folder / "proxy.pid").read_text()
+    site.kill_hub()
+    # without the hub nobody can be signed in: the server itself answers that, and not the proxy
+    assert site.get("/user/ada/api/kernels", token).status in (403, 500, 503)
+    assert site.get("/user/ada/api").status == 200
+    site.up()
+    assert (site.folder / "proxy.pid").read_text() == proxy
+
+
+def test_a_proxy_that_was_killed_comes_back_by_itself(site: Site) -> None:
+    session = site.run("ada", ADA)
+    for _ in range(2):
+        # the second time after a restart of the hub, which has taken the proxy up and not started it
+        os.kill(int((site.folder / "proxy.pid").read_text()), signal.SIGKILL)
+        until(lambda: reachable(site), "ada's notebook to be reachable")
+        site.restart_hub()
+    assert site.ready("ada")["id"] == session["id"]
+
+
+def reachable(site: Site) -> bool:
+    try:
+        return site.get("/user/ada/api").status == 200
+    except OSError:
+        return False
