@@ -1,0 +1,281 @@
+"""The parts of ``hpchub-launch`` that need no root: what it takes from a request and what it refuses."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pwd
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpchub.jobs import bootstrap, hpchub_launch
+from hpchub.jobs.hpchub_launch import Refused, answer_to, job_environment, target_user, text
+
+PROGRAMS = [Path(str(module.__file__)) for module in (hpchub_launch, bootstrap)]
+POLICY: dict[str, Any] = {
+    "group": "hpchub-people",
+    "uid_min": 1000,
+    "uid_max": 60_000,
+    "clusters": ["leonardo", "it4lia"],
+    "commands": {"sbatch": "/usr/bin/sbatch", "scancel": "/usr/bin/scancel"},
+    "environment": {},
+}
+SECRET = "0123456789abcdef-token"
+SESSION = "0123456789abcdef0123456789abcdef"
+SUBMIT = {
+    "verb": "submit",
+    "user": "ada",
+    "cluster": "leonardo",
+    "session": SESSION,
+    "script": "#!/bin/bash\ntrue\n",
+    "environment": {"JUPYTERHUB_API_TOKEN": SECRET},
+}
+CANCEL = {"verb": "cancel", "user": "ada", "cluster": "leonardo", "job_id": "17"}
+
+
+@pytest.fixture
+def ada(monkeypatch: pytest.MonkeyPatch) -> pwd.struct_passwd:
+    """Ada is allowed, and acting as her is an error: nothing here may come so far.
+
+    Looking her up and becoming her needs a real user and root; the ring ``hub`` does both.
+    """
+    entry = pwd.struct_passwd(("ada", "x", 1001, 1001, "", "/home/ada", "/bin/bash"))
+
+    def never(user: pwd.struct_passwd) -> None:
+        raise AssertionError(f"a request that must be refused acts as {user.pw_name}")
+
+    monkeypatch.setattr(hpchub_launch, "target_user", lambda name, policy: entry)
+    monkeypatch.setattr(hpchub_launch, "become", never)
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"", "the request is not JSON"),
+        (b"\xff", "the request is not JSON"),
+        (b"{", "the request is not JSON"),
+        (b"[]", "the request is not a JSON object"),
+        (b'"submit"', "the request is not a JSON object"),
+        (b"{}", "verb must be one of submit, cancel"),
+        (b'{"verb": "log"}', "verb must be one of submit, cancel"),
+        (b'{"verb": ["submit"]}', "verb must be one of submit, cancel"),
+        (b'{"verb": "submit"}', "user is missing or not of the expected form"),
+        (b" " * (1024 * 1024 + 1), "the request is longer than 1048576 bytes"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_is_no_request_is_refused(raw: bytes, sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        answer_to(raw, POLICY)
+
+
+@pytest.mark.parametrize("name", ["root", "daemon", "nobody"])
+def test_a_system_account_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match=f"{name} is a system account; allowed are user ids 1000 to 60000"):
+        answer_to(json.dumps({**CANCEL, "user": name}).encode(), POLICY)
+
+
+def test_root_is_refused_even_where_a_policy_allows_its_id() -> None:
+    with pytest.raises(Refused, match="root is a system account"):
+        target_user("root", {**POLICY, "uid_min": 0})
+
+
+def test_a_user_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(Refused, match="there is no user no-such-user on this machine"):
+        target_user("no-such-user", POLICY)
+
+
+def test_a_policy_with_a_group_that_does_not_exist_allows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = pwd.struct_passwd(("ada", "x", 1001, 1001, "", "/home/ada", "/bin/bash"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: entry)
+    with pytest.raises(Refused, match="the group no-such-group of the policy does not exist"):
+        target_user("ada", {**POLICY, "group": "no-such-group"})
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [1001])
+    with pytest.raises(Refused, match="ada is not a member of the group root"):
+        target_user("ada", {**POLICY, "group": "root"})
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [1001, 0])
+    assert target_user("ada", {**POLICY, "group": "root"}) is entry
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"cluster": "other"}, "the cluster other is not one of leonardo, it4lia"),
+        ({"cluster": "leonardo,it4lia"}, "cluster is missing or not of the expected form"),
+        ({"cluster": "--uid=0"}, "cluster is missing or not of the expected form"),
+        ({"cluster": None}, "cluster is missing or not of the expected form"),
+        ({"session": "../../etc/passwd"}, "session is missing or not of the expected form"),
+        ({"session": SESSION + "\n"}, "session is missing or not of the expected form"),
+        ({"session": SESSION.upper()}, "session is missing or not of the expected form"),
+        ({"script": "#!/bin/sh\n"}, "script is missing or not a bash script"),
+        ({"script": "#!/bin/bash\n\0"}, "script is missing or not a bash script"),
+        ({"script": None}, "script is missing or not a bash script"),
+        ({"environment": None}, "environment is missing or not an object"),
+        ({"environment": []}, "environment is missing or not an object"),
+        ({"uid": 0}, "unknown keys: uid"),
+        ({"argv": ["sh"], "cwd": "/"}, "unknown keys: argv, cwd"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("ada")
+def test_a_submission_against_the_policy_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=f"^{re.escape(sentence)}$") as refusal:
+        answer_to(json.dumps({**SUBMIT, **changes}).encode(), POLICY)
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"job_id": "17,18"}, "job_id is missing or not of the expected form"),
+        ({"job_id": "--user=bruno"}, "job_id is missing or not of the expected form"),
+        ({"job_id": ""}, "job_id is missing or not of the expected form"),
+        ({"job_id": 17}, "job_id is missing or not of the expected form"),
+        ({"job_id": "17\n"}, "job_id is missing or not of the expected form"),
+        ({"job_id": "1" * 20}, "job_id is missing or not of the expected form"),
+        ({"signal": "KILL"}, "unknown keys: signal"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("ada")
+def test_a_cancel_against_the_policy_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        answer_to(json.dumps({**CANCEL, **changes}).encode(), POLICY)
+
+
+@pytest.mark.parametrize("key", ["cluster", "session", "script", "environment"])
+@pytest.mark.usefixtures("ada")
+def test_nothing_of_a_submission_may_be_missing(key: str) -> None:
+    with pytest.raises(Refused, match=f"{key} is missing"):
+        answer_to(json.dumps({name: value for name, value in SUBMIT.items() if name != key}).encode(), POLICY)
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_good_request_comes_to_the_point_of_acting_as_the_user() -> None:
+    for request in (SUBMIT, CANCEL):
+        with pytest.raises(AssertionError, match="acts as ada"):
+            answer_to(json.dumps(request).encode(), POLICY)
+
+
+@pytest.mark.parametrize(
+    "name", ["JUPYTERHUB_API_TOKEN", "HPCHUB_SESSION", "_", "lower_case", "A1", "PATHS", "MY_PATH"]
+)
+def test_a_variable_that_a_job_may_have(name: str) -> None:
+    assert job_environment({"environment": {name: SECRET}}) == {name: SECRET}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SBATCH_ACCOUNT",
+        "SBATCH_",
+        "SLURM_CONF",
+        "SLURM_CLUSTERS",
+        "SLURMD_DEBUG",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "BASH_ENV",
+        "BASHOPTS",
+        "ENV",
+        "IFS",
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "PWD",
+        "OLDPWD",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "",
+        "1A",
+        "A B",
+        "A=B",
+        "A\n",
+        "A\0",
+        "É",
+        "A" * 129,
+    ],
+    ids=ascii,
+)
+def test_a_variable_that_would_steer_our_commands_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(Refused, match="may not be set for a job") as refusal:
+        job_environment({"environment": {name: SECRET}})
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [None, 1, True, ["x"], f"{SECRET}\0"], ids=ascii)
+def test_a_value_that_is_no_text_is_refused_without_repeating_it(value: object) -> None:
+    with pytest.raises(Refused, match=r"^the variable JUPYTERHUB_API_TOKEN is not a text$"):
+        job_environment({"environment": {"JUPYTERHUB_API_TOKEN": value}})
+
+
+def test_a_text_is_taken_once_and_whole() -> None:
+    request = {"job_id": "17"}
+    assert text(request, "job_id", hpchub_launch.JOB_ID) == "17"
+    assert request == {}
+    for wrong in ("17 18", "x", "", None, 17):
+        with pytest.raises(Refused, match="job_id is missing or not of the expected form"):
+            text({"job_id": wrong}, "job_id", hpchub_launch.JOB_ID)
+
+
+def test_a_policy_that_others_may_write_is_none(tmp_path: Path) -> None:
+    program, policy = tmp_path / "hpchub-launch", tmp_path / "hpchub-launch.json"
+    program.touch(mode=0o755)
+    policy.write_text("{}")
+    policy.chmod(0o666)
+    with pytest.raises(Refused, match="must belong to root and be writable by root alone"):
+        hpchub_launch.policy_beside(program)
+
+
+def test_a_command_gets_an_argument_list_and_fails_in_its_own_words(tmp_path: Path) -> None:
+    assert hpchub_launch.run(["/bin/echo", "$(id)", "a b"], {}) == "$(id) a b\n"
+    with pytest.raises(hpchub_launch.SlurmSaid, match=r"^Invalid account$"):
+        hpchub_launch.run(["/bin/sh", "-c", "echo Invalid account >&2; exit 1"], {})
+    with pytest.raises(Refused, match="no-sbatch cannot be started: No such file or directory"):
+        hpchub_launch.run([str(tmp_path / "no-sbatch")], {})
+
+
+@pytest.mark.parametrize(
+    ("user_id", "arguments", "sentence"),
+    [
+        (1000, [], "this program acts as other users and must be run as root, by the hub's door"),
+        (0, ["--user=root"], "this program takes its request on standard input, and no arguments"),
+    ],
+)
+def test_what_it_needs_to_run_at_all(
+    user_id: int,
+    arguments: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user_id)
+    monkeypatch.setattr(sys, "argv", ["hpchub-launch", *arguments])
+    with pytest.raises(SystemExit) as end:
+        hpchub_launch.main()
+    assert end.value.code == 1
+    assert json.loads(capsys.readouterr().out) == {"ok": False, "kind": "refused", "message": sentence}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_old_pythons_can_read_it(program: Path) -> None:
+    ast.parse(program.read_text(), feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_it_needs_the_standard_library_alone(program: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(program.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(str(node.module).split(".")[0])
+    assert imported and imported <= sys.stdlib_module_names

@@ -1,0 +1,286 @@
+"""The readers of Slurm's answers, on what Slurm really answered: see data/slurm/README.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpchub.errors import SlurmError
+from hpchub.jobs.endings import Ending, ending_of
+from hpchub.jobs.request import read_comment
+from hpchub.slurm import commands, parse
+from hpchub.slurm.model import Association, Job, JobState, Node, Qos
+from hpchub.slurm.reasons import why_it_waits
+
+DATA = Path(__file__).parent / "data" / "slurm"
+VERSIONS = sorted(path.name for path in DATA.iterdir() if (path / "jobs.txt").exists())
+SESSION_ID = "0123456789abcdef0123456789abcdef"
+READERS: dict[str, Callable[[str], Any]] = {
+    "jobs": parse.jobs,
+    "accounting": parse.accounting,
+    "nodes": parse.nodes,
+    "partitions": parse.partitions,
+    "associations": parse.associations,
+    "qos": parse.qos,
+}
+pytestmark = pytest.mark.parametrize("version", VERSIONS)
+
+
+def answer(version: str, name: str) -> str:
+    return (DATA / version / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def by_kind(version: str, name: str) -> dict[str, Job]:
+    """The jobs of an answer by what they are, as data/slurm/capture.py named them."""
+    ids: dict[str, str] = json.loads((DATA / version / "job-ids.json").read_text())
+    found = READERS[name](answer(version, name))
+    return {kind: found[job_id] for kind, job_id in ids.items() if job_id in found}
+
+
+def nodes(version: str) -> dict[str, Node]:
+    return {node.name: node for node in parse.nodes(answer(version, "nodes"))}
+
+
+CONTROLLER = {
+    # kind: state, Slurm's word, reason, node, exit status
+    "timeout": (JobState.ENDED, "TIMEOUT", "TimeLimit", "serial0001", None),
+    "completed": (JobState.ENDED, "COMPLETED", "", "serial0001", 0),
+    "failed-71": (JobState.ENDED, "FAILED", "NonZeroExitCode", "serial0001", 71),
+    "killed-9": (JobState.ENDED, "FAILED", "JobLaunchFailure", "serial0001", None),
+    "node-fail": (JobState.ENDED, "NODE_FAIL", "NodeDown", "lrdn0010", 0),
+    "cancelled": (JobState.ENDED, "CANCELLED", "", "serial0001", None),
+    "gpu-0": (JobState.RUNNING, "RUNNING", "", "lrdn0001", 0),
+    "held": (JobState.PENDING, "PENDING", "JobHeldUser", None, 0),
+    "begin-time": (JobState.PENDING, "PENDING", "BeginTime", None, 0),
+    "node-not-available": (JobState.PENDING, "PENDING", "ReqNodeNotAvail, UnavailableNodes:lrdn0004", None, 0),
+    "resources": (JobState.PENDING, "PENDING", "Resources", None, 0),
+}
+
+
+@pytest.mark.parametrize("kind", CONTROLLER)
+def test_what_the_controller_says_of_a_job(version: str, kind: str) -> None:
+    job = by_kind(version, "jobs")[kind]
+    assert (job.state, job.slurm_state, job.reason, job.node, job.exit_status) == CONTROLLER[kind]
+    assert (job.user, job.account, job.qos) == ("ada", "aifac_agri01", "normal")
+
+
+def test_a_running_job_has_a_start_and_an_expected_end(version: str) -> None:
+    job = by_kind(version, "jobs")["gpu-0"]
+    assert job.partition == "boost_usr_prod"
+    assert job.start_epoch is not None and job.end_epoch == job.start_epoch + 3600
+    held = by_kind(version, "jobs")["held"]
+    assert (held.start_epoch, held.end_epoch) == (None, None)
+
+
+def test_a_job_is_known_by_its_comment(version: str) -> None:
+    identity = read_comment(by_kind(version, "jobs")["gpu-0"].comment)
+    assert identity == {"hpchub": "1", "hub": "demo", "user": "ada", "server": "", "session": SESSION_ID}
+
+
+def test_a_foreign_comment_keeps_its_separators(version: str) -> None:
+    jobs = by_kind(version, "jobs")
+    assert jobs["gpu-2"].comment == "it's mine | 100 % <é>"
+    assert jobs["whole-node"].comment == ""
+
+
+def test_a_line_break_in_a_comment_makes_up_no_job(version: str) -> None:
+    jobs = by_kind(version, "jobs")
+    assert "first\n1|bruno|COMPLETED|None|" in answer(version, "jobs")
+    assert jobs["two-lines"].comment == "first\n1|bruno|COMPLETED|None|lrdn0001|x|y|z|0|0|0|hpchub=1"
+    assert {job.user for job in parse.jobs(answer(version, "jobs")).values()} == {"ada"}
+    assert jobs["timeout"].slurm_state == "TIMEOUT"  # the job that the comment speaks of
+
+
+def test_bytes_that_are_not_utf8_cost_nobody_else_their_job(version: str) -> None:
+    whole = answer(version, "jobs")
+    broken = whole.replace("<é>", "<\udcc3\udcff>").encode("utf-8", "surrogateescape")
+    assert len(broken) != len(whole)
+    jobs = parse.jobs(broken.decode("utf-8", "surrogateescape"))
+    assert len(jobs) == len(parse.jobs(whole))
+    assert [job.comment for job in jobs.values() if "mine" in job.comment] == ["it's mine | 100 % <\ufffd\ufffd>"]
+
+
+ACCOUNTED = {
+    "timeout": ("TIMEOUT", 0, "serial0001", Ending.TIME_LIMIT),
+    "completed": ("COMPLETED", 0, "serial0001", Ending.FINISHED),
+    "failed-71": ("FAILED", 71, "serial0001", Ending.NO_ENVIRONMENT),
+    "killed-9": ("FAILED", None, "serial0001", Ending.JOB_FAILED),
+    "node-fail": ("NODE_FAIL", 0, "lrdn0010", Ending.NODE_FAILURE),
+    "cancelled": ("CANCELLED by", 0, "serial0001", Ending.CANCELLED),
+    "cancelled-pending": ("CANCELLED by", 0, None, Ending.CANCELLED),
+}
+
+
+@pytest.mark.parametrize("kind", ACCOUNTED)
+def test_what_the_accounting_says_of_an_ended_job(version: str, kind: str) -> None:
+    job = by_kind(version, "accounting")[kind]
+    assert job.state is JobState.ENDED
+    word = job.slurm_state.rstrip("0123456789 ")  # sacct adds who cancelled it
+    assert (word, job.exit_status, job.node, ending_of(job)) == ACCOUNTED[kind]
+    assert job.user == "ada" and job.end_epoch is not None
+
+
+@pytest.mark.parametrize("kind", ["timeout", "completed", "failed-71", "killed-9", "node-fail", "cancelled"])
+def test_the_controller_and_the_accounting_agree_why_a_job_ended(version: str, kind: str) -> None:
+    assert ending_of(by_kind(version, "jobs")[kind]) is ending_of(by_kind(version, "accounting")[kind])
+
+
+@pytest.mark.parametrize("kind", ["gpu-0", "held", "resources"])
+def test_the_accounting_of_a_live_job_is_no_end(version: str, kind: str) -> None:
+    job = by_kind(version, "accounting")[kind]
+    assert job.state in (JobState.PENDING, JobState.RUNNING)
+    assert job.end_epoch is None
+
+
+NODES = {
+    # name: usable, cores used, GPUs used
+    "lrdn0001": (True, 16, 2),
+    "lrdn0002": (True, 32, 4),
+    "lrdn0003": (False, 8, 1),
+    "lrdn0004": (False, 0, 0),
+    "lrdn0005": (False, 0, 0),
+    "lrdn0006": (False, 0, 0),
+    "lrdn0007": (True, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_what_is_taken_of_a_node(version: str, name: str) -> None:
+    node = nodes(version)[name]
+    usable, cores_used, gpus_used = NODES[name]
+    assert (node.usable, node.cores_used, node.gpus_used) == (usable, cores_used, {"a100": gpus_used})
+    assert (node.cores, node.memory_mb, node.gpus) == (32, 494_000, {"a100": 4})
+    assert (node.address, node.partitions) == ("127.0.0.1", frozenset({"boost_usr_prod"}))
+
+
+def test_memory_in_use_is_what_jobs_asked_for(version: str) -> None:
+    assert nodes(version)["lrdn0001"].memory_used_mb == 16_000
+
+
+def test_a_node_without_gpus_has_none(version: str) -> None:
+    node = nodes(version)["serial0001"]
+    assert not node.gpus and node.partitions == {"lrd_all_serial"}
+    assert sum(node.gpus_used.values()) == 0
+
+
+def test_a_node_of_two_partitions_is_one_node(version: str) -> None:
+    text = answer(version, "nodes")
+    both = parse.nodes(text + text.replace("boost_usr_prod ", "boost_fua_prod*"))
+    assert len(both) == len(parse.nodes(text))
+    assert both[0].partitions == {"boost_usr_prod", "boost_fua_prod"}
+
+
+def test_partitions_and_their_limits(version: str) -> None:
+    partitions = parse.partitions(answer(version, "partitions"))
+    assert {name: partition.max_minutes for name, partition in partitions.items()} == {
+        "boost_usr_prod": 1440,
+        "lrd_all_serial": 240,
+    }
+    boost = partitions["boost_usr_prod"]
+    assert (boost.up, boost.allow_accounts, boost.deny_accounts) == (True, None, frozenset())
+    assert (boost.allow_qos, boost.deny_qos) == (None, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("field", "new", "attribute", "value"),
+    [
+        ("State=UP", "State=DRAIN", "up", False),
+        ("State=UP", "State=INACTIVE", "up", False),
+        ("MaxTime=1-00:00:00", "MaxTime=UNLIMITED", "max_minutes", None),
+        ("AllowAccounts=ALL", "AllowAccounts=AIFAC_a,b", "allow_accounts", {"aifac_a", "b"}),
+        ("AllowAccounts=ALL", "DenyAccounts=a,b", "deny_accounts", {"a", "b"}),
+        ("AllowQos=ALL", "AllowQos=normal", "allow_qos", {"normal"}),
+        ("AllowQos=ALL", "DenyQos=boost_qos_dbg", "deny_qos", {"boost_qos_dbg"}),
+    ],
+)
+def test_what_a_partition_may_say_instead(version: str, field: str, new: str, attribute: str, value: object) -> None:
+    partitions = parse.partitions(answer(version, "partitions").replace(field, new, 1))
+    assert getattr(partitions["boost_usr_prod"], attribute) == value
+
+
+def test_who_may_use_which_account(version: str) -> None:
+    associations = parse.associations(answer(version, "associations"))
+    both = frozenset({"normal", "boost_qos_dbg"})
+    assert associations["ada"] == (
+        Association("ada", "aifac_agri01", both, "normal"),
+        Association("ada", "aifac_clima01", both, "normal"),
+    )
+    assert associations["bruno"] == (Association("bruno", "aifac_cyber01", both, "normal"),)
+    assert "" not in associations and "admin" not in associations
+
+
+def test_associations_with_a_partition_count_for_their_account(version: str) -> None:
+    text = answer(version, "associations") + "ada|AIFAC_agri01|boost_qos_lprod|\n"
+    first = parse.associations(text)["ada"][0]
+    assert first.account == "aifac_agri01" and first.qos == {"normal", "boost_qos_dbg", "boost_qos_lprod"}
+    assert first.default_qos == "normal"
+
+
+def test_qos_and_their_limits(version: str) -> None:
+    found = parse.qos(answer(version, "qos"))
+    assert found["normal"] == Qos("normal")
+    assert found["boost_qos_dbg"] == Qos("boost_qos_dbg", 30, max_gpus_per_user=8, max_gpus_per_job=4)
+    assert found["lrd_all_serial"] == Qos("lrd_all_serial")
+
+
+@pytest.mark.parametrize("kind", ["held", "begin-time", "node-not-available", "resources"])
+def test_every_reason_that_was_seen_has_a_sentence(version: str, kind: str) -> None:
+    assert not why_it_waits(by_kind(version, "jobs")[kind].reason).startswith("The scheduler says")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_no_answer_is_nothing(version: str, name: str) -> None:
+    for text in ("", "\n", "\n\n"):
+        if name != "jobs" or not text:
+            assert not READERS[name](text)
+
+
+def test_a_heading_of_the_cluster_is_no_job_and_no_node(version: str) -> None:
+    heading = "CLUSTER: leonardo\n"
+    assert parse.jobs(heading) == {}
+    assert parse.jobs(heading + answer(version, "jobs")) == parse.jobs(answer(version, "jobs"))
+    assert parse.nodes(heading + answer(version, "nodes")) == parse.nodes(answer(version, "nodes"))
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "garbage",
+    ["Segmentation fault\n", "slurm_load_jobs error: Unable to contact slurm controller\n", "a|b\n", "{}\n", "\0\n"],
+)
+def test_what_is_no_answer_is_an_error_of_slurm(version: str, name: str, garbage: str) -> None:
+    with pytest.raises(SlurmError):
+        READERS[name](garbage)
+    with pytest.raises(SlurmError):
+        READERS[name](answer(version, name) + garbage)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_half_a_line_is_an_error_wherever_it_ends(version: str, name: str) -> None:
+    whole = answer(version, name)
+    first, last = whole.index("\n") + 1, whole.rindex("\n", 0, -1) + 1
+    for start, length in ((0, first - 1), (last, len(whole) - 1 - last)):
+        for end in range(start + 1, start + length + 1):
+            with pytest.raises(SlurmError):
+                READERS[name](whole[:end])
+
+
+def test_counts_that_are_no_numbers_are_an_error_that_names_the_node(version: str) -> None:
+    with pytest.raises(SlurmError, match="cannot be read for node 'lrdn0001'"):
+        parse.nodes(answer(version, "nodes").replace("16/16/0/32", "16/16/0/x ", 1))
+
+
+def test_a_time_that_is_none_is_an_error_that_names_its_place(version: str) -> None:
+    with pytest.raises(SlurmError, match="partition boost_usr_prod: 'soon' is not a time"):
+        parse.partitions(answer(version, "partitions").replace("MaxTime=1-00:00:00", "MaxTime=soon"))
+    with pytest.raises(SlurmError, match="QOS boost_qos_dbg: 'soon' is not a time"):
+        parse.qos(answer(version, "qos").replace("00:30:00", "soon"))
+
+
+def test_the_answers_are_those_of_our_commands(version: str) -> None:
+    record = sum(size + 1 for _, size in commands.JOB_FIELDS) + 1
+    assert len(answer(version, "jobs").encode()) % record == 0
+    assert answer(version, "version").startswith(f"slurm-wlm {version}.")

@@ -1,0 +1,280 @@
+"""The watcher: what its view holds when a cluster answers, fails, and answers again.
+
+A scripted client stands for Slurm here, because time and failures must be controlled; the real one is watched in the
+ring ``slurm``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hpchub.errors import SlurmError, SlurmSilent
+from hpchub.slurm.client import SlurmClient
+from hpchub.slurm.model import ClusterView, Job, JobState, Node, Partition, Qos
+from hpchub.slurm.watch import Beat, Watcher
+
+FAST = Beat(busy=0.01, idle=0.01, nodes=0.01, accounts=0.01, longest_pause=0.02)
+FAR = 3600.0
+"""Longer than any test: what happens in spite of it was not the beat."""
+NODE = Node("lrdn0001", "127.0.0.1", frozenset({"boost_usr_prod"}), True, 32, 0, 494_000, 0)
+JOB = Job(
+    job_id="17",
+    user="ada",
+    state=JobState.RUNNING,
+    slurm_state="RUNNING",
+    reason="",
+    node="lrdn0001",
+    account="aifac_agri01",
+    partition="boost_usr_prod",
+    qos="normal",
+    comment="",
+)
+ENDED = replace(JOB, state=JobState.ENDED, slurm_state="TIMEOUT")
+
+
+class Script(SlurmClient):
+    """Answers what a test says, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("leonardo")
+        self.answers: dict[str, Any] = {
+            "jobs": {"17": JOB},
+            "nodes": (NODE,),
+            "partitions": {"boost_usr_prod": Partition("boost_usr_prod", True, 1440)},
+            "associations": {},
+            "qos": {"normal": Qos("normal")},
+            "accounting": {},
+        }
+        self.asked: dict[str, int] = dict.fromkeys(self.answers, 0)
+        self.accounting_asked: list[tuple[str, ...]] = []
+
+    def answer(self, what: str) -> Any:
+        self.asked[what] += 1
+        answer = self.answers[what]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def jobs(self) -> Mapping[str, Job]:
+        answer: Mapping[str, Job] = self.answer("jobs")
+        return answer
+
+    async def nodes(self) -> tuple[Node, ...]:
+        answer: tuple[Node, ...] = self.answer("nodes")
+        return answer
+
+    async def partitions(self) -> Mapping[str, Partition]:
+        answer: Mapping[str, Partition] = self.answer("partitions")
+        return answer
+
+    async def associations(self) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.answer("associations")
+        return answer
+
+    async def qos(self) -> Mapping[str, Qos]:
+        answer: Mapping[str, Qos] = self.answer("qos")
+        return answer
+
+    async def accounting(self, job_ids: Iterable[str]) -> Mapping[str, Job]:
+        asked = tuple(job_ids)
+        self.accounting_asked.append(asked)
+        return {job_id: job for job_id, job in self.answer("accounting").items() if job_id in asked}
+
+
+@contextlib.asynccontextmanager
+async def watching(client: Script, beat: Beat = FAST) -> AsyncIterator[Watcher]:
+    """Run a watcher as long as this lasts."""
+    watcher = Watcher(client, beat)
+    task = asyncio.create_task(watcher.run())
+    try:
+        yield watcher
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - any condition, not only an event
+            await asyncio.sleep(0.005)
+
+
+async def more(client: Script, what: str, times: int = 3) -> None:
+    """Wait until something was asked so many times more."""
+    wanted = client.asked[what] + times
+    await until(lambda: client.asked[what] >= wanted)
+
+
+async def test_before_any_answer_the_view_is_empty_and_says_so() -> None:
+    assert Watcher(Script()).view == ClusterView("leonardo")
+    assert Watcher(Script()).view.taken_epoch is None
+
+
+async def test_the_view_holds_what_the_cluster_said() -> None:
+    client = Script()
+    async with watching(client) as watcher:
+        await watcher.first_view(20)
+        view = watcher.view
+        assert (view.jobs, view.nodes) == ({"17": JOB}, (NODE,))
+        assert (set(view.partitions), set(view.qos)) == ({"boost_usr_prod"}, {"normal"})
+        assert view.taken_epoch is not None and view.silent_since_epoch is None
+
+
+@pytest.mark.parametrize("part", ["jobs", "nodes", "partitions", "associations", "qos"])
+async def test_the_first_view_is_complete_only_when_all_parts_came(part: str) -> None:
+    client = Script()
+    answer, client.answers[part] = client.answers[part], SlurmError("not yet")
+    async with watching(client) as watcher:
+        await watcher.first_view(0.2)
+        await more(client, part)
+        assert watcher.view.taken_epoch is None
+        client.answers[part] = answer
+        await watcher.first_view(20)
+        assert watcher.view.taken_epoch is not None
+
+
+async def test_a_failure_keeps_the_last_view_and_its_age_and_says_since_when() -> None:
+    client = Script()
+    async with watching(client) as watcher:
+        await watcher.first_view(20)
+        client.answers["jobs"] = SlurmSilent("squeue gave no answer")
+        await until(lambda: watcher.view.silent_since_epoch)
+        silent = watcher.view
+        await more(client, "jobs")
+        assert watcher.view.jobs == {"17": JOB}
+        assert watcher.view.taken_epoch == silent.taken_epoch
+        assert watcher.view.silent_since_epoch == silent.silent_since_epoch
+        client.answers["jobs"] = {}
+        await until(lambda: watcher.view.silent_since_epoch is None)
+        assert watcher.view.jobs == {}
+        assert (watcher.view.taken_epoch or 0) > (silent.taken_epoch or 0)
+
+
+async def test_nodes_and_accounts_outlive_a_failure_too() -> None:
+    client = Script()
+    async with watching(client) as watcher:
+        await watcher.first_view(20)
+        client.answers |= dict.fromkeys(("nodes", "partitions", "qos"), SlurmError("slurmdbd is down"))
+        await more(client, "nodes")
+        await more(client, "partitions")
+        assert watcher.view.nodes == (NODE,)
+        assert set(watcher.view.partitions) == {"boost_usr_prod"} and set(watcher.view.qos) == {"normal"}
+        assert watcher.view.silent_since_epoch is None  # the controller speaks of jobs
+
+
+async def test_somebody_who_begins_to_wait_is_not_kept_until_the_next_beat() -> None:
+    client = Script()
+    async with watching(client, replace(FAST, idle=FAR)) as watcher:
+        await watcher.first_view(20)
+        await until(lambda: client.asked["jobs"] == 1)
+        client.answers["jobs"] = {}
+        with watcher.somebody_waits():
+            await until(lambda: watcher.view.jobs == {})
+            await more(client, "jobs")
+
+
+async def test_nobody_who_waits_any_more_means_the_slow_beat_again() -> None:
+    client = Script()
+    async with watching(client, replace(FAST, idle=FAR)) as watcher:
+        with watcher.somebody_waits(), watcher.somebody_waits():
+            await more(client, "jobs")
+        asked = client.asked["jobs"]
+        await more(client, "nodes", 20)
+        assert client.asked["jobs"] <= asked + 1
+
+
+async def test_a_followed_job_that_is_not_listed_is_looked_up_and_its_end_is_seen() -> None:
+    client = Script()
+    client.answers |= {"jobs": {}, "accounting": {"17": ENDED}}
+    async with watching(client) as watcher:
+        watcher.follow("17")
+        await until(lambda: watcher.view.jobs.get("17") == ENDED)
+        await more(client, "jobs")
+        assert client.accounting_asked == [("17",)]
+        assert watcher.view.jobs == {"17": ENDED}
+
+
+async def test_many_missing_jobs_are_few_questions() -> None:
+    client = Script()
+    ended = {str(number): replace(ENDED, job_id=str(number)) for number in range(700)}
+    client.answers |= {"jobs": {}, "accounting": ended}
+    async with watching(client) as watcher:
+        for job_id in ended:
+            watcher.follow(job_id)
+        await until(lambda: len(watcher.view.jobs) == 700)
+    assert [len(asked) for asked in client.accounting_asked] == [500, 200]
+
+
+async def test_a_listed_or_unfollowed_job_is_not_looked_up() -> None:
+    client = Script()
+    client.answers["jobs"] = {"17": JOB}
+    async with watching(client) as watcher:
+        watcher.follow("17")
+        watcher.follow("18")
+        watcher.unfollow("18")
+        await more(client, "jobs", 5)
+        assert client.accounting_asked == []
+
+
+async def test_the_accounting_makes_no_job_run_and_its_failure_ends_none() -> None:
+    client = Script()
+    client.answers |= {"jobs": {}, "accounting": {"17": JOB}}
+    async with watching(client) as watcher:
+        watcher.follow("17")
+        await more(client, "accounting")
+        assert watcher.view.jobs == {}
+        client.answers["accounting"] = SlurmError("slurmdbd is down")
+        await more(client, "accounting")
+        assert watcher.view.jobs == {} and watcher.view.silent_since_epoch is None
+        client.answers["accounting"] = {"17": ENDED}
+        await until(lambda: watcher.view.jobs == {"17": ENDED})
+        watcher.unfollow("17")
+        await until(lambda: watcher.view.jobs == {})
+
+
+async def test_a_listener_hears_every_view_until_it_leaves() -> None:
+    client, heard = Script(), list[ClusterView]()
+    async with watching(client) as watcher:
+        leave = watcher.listen(heard.append)
+        await until(lambda: heard and heard[-1].jobs)
+        leave()
+        count = len(heard)
+        await more(client, "jobs")
+        assert len(heard) == count
+
+
+async def test_a_listener_that_fails_does_not_blind_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    client, heard = Script(), list[ClusterView]()
+
+    def broken(view: ClusterView) -> None:
+        raise ValueError("a mistake of one session")
+
+    async with watching(client) as watcher:
+        watcher.listen(broken)
+        watcher.listen(heard.append)
+        watcher.listen(broken)
+        await watcher.first_view(20)
+        count = len(heard)
+        await until(lambda: len(heard) > count + 3)
+    assert "a mistake of one session" in caplog.text
+
+
+async def test_the_view_knows_when_its_question_was_asked() -> None:
+    client = Script()
+    async with watching(client) as watcher:
+        await watcher.first_view(20)
+        assert 0 < watcher.asked_epoch <= (watcher.view.taken_epoch or 0)
+        before = watcher.asked_epoch
+        client.answers["jobs"] = SlurmError("no")
+        await until(lambda: watcher.view.silent_since_epoch)
+        stopped = watcher.asked_epoch
+        await more(client, "jobs")
+        assert before <= stopped == watcher.asked_epoch
