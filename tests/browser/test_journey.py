@@ -1,0 +1,153 @@
+"""The main job: from sign-in to a cell that ran on a GPU node, and back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.faults import closed_nodes
+from tests.browser.visitor import START_SECONDS, WIDE, Visitor
+from tests.support.site import PASSWORD, Site
+from tests.support.wait import until
+
+PRINT_THE_JOB = (
+    "import os\n"
+    "for name in ('SLURM_JOB_ACCOUNT', 'SLURM_JOB_PARTITION', 'CUDA_VISIBLE_DEVICES'):\n"
+    "    print(name, '=', os.environ.get(name))"
+)
+
+
+def run_cell(page: Page, code: str) -> str:
+    """Make a notebook from JupyterLab's launcher, run one cell in it; return what it printed."""
+    page.goto(f"{page.url.partition('?')[0]}?reset")  # JupyterLab opens what was open last, instead of its launcher
+    page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
+    panel = page.locator(".jp-NotebookPanel:visible")
+    # A cell that is run before the kernel has said so is silently not run.
+    expect(page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible(timeout=START_SECONDS * 1000)
+    panel.locator(".jp-Cell .cm-content").first.click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    output = panel.locator(".jp-OutputArea-output")
+    expect(output).to_contain_text("=", timeout=START_SECONDS * 1000)
+    return output.inner_text()
+
+
+def test_a_cell_runs_on_a_gpu_node(site: Site, visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in("ada")
+    start = visitor.choose("agrifood/remote-sensing", cluster="leonardo", allocation="aifac_agri01", size="small")
+    visitor.screenshot("spawn-page", image_of_readme="spawn-page.png")
+    start.click()
+    page.wait_for_url("**/hub/spawn-pending/ada**")
+    expect(page.get_by_role("list", name="Steps").get_by_role("listitem")).to_have_text(
+        ["Submitted", "In the queue", "Starting", "Opening"]
+    )
+    visitor.screenshot("waiting-page")
+    visitor.wait_for_lab()
+    printed = run_cell(page, PRINT_THE_JOB)
+    visitor.screenshot("notebook", [WIDE], image_of_readme="notebook.png")
+    assert printed.split("\n")[:3] == [
+        "SLURM_JOB_ACCOUNT = aifac_agri01",
+        "SLURM_JOB_PARTITION = boost_usr_prod",
+        "CUDA_VISIBLE_DEVICES = 0",
+    ]
+    session = site.session("ada")
+    visitor.go("/hub/home")
+    visitor.screenshot("sessions-page")
+    page.get_by_role("button", name="Stop Notebook").click()
+    expect(page.get_by_text("not running")).to_be_visible()
+    until(lambda: not site.live_jobs(), "the job to be gone")
+    assert site.job(session)["JobState"] == "CANCELLED"
+    visitor.go("/user/ada/lab")
+    visitor.reason("The session was stopped.")
+    visitor.screenshot("ended-page")
+
+
+def test_a_wrong_password_is_refused_with_a_sentence(visitor: Visitor) -> None:
+    visitor.go("/hub/login")
+    visitor.screenshot("sign-in-page")
+    visitor.type_password("ada", "not the password")
+    expect(visitor.page.get_by_text("Invalid username or password")).to_be_visible()
+    assert visitor.page.get_by_label("Username:").input_value() == "ada"
+    visitor.screenshot("sign-in-page-refused")
+    visitor.type_password("ada", PASSWORD)
+    expect(visitor.page.get_by_role("heading", name="Start a notebook")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("user", "sectors", "profiles"),
+    [
+        (
+            "ada",
+            ["Agri-food", "Climate and earth sciences", "General"],
+            ["agrifood/remote-sensing", "climate/weather-data", "general/data-preparation", "general/pytorch"],
+        ),
+        (
+            "bruno",
+            ["Cybersecurity", "General"],
+            ["cybersecurity/log-analysis", "general/data-preparation", "general/pytorch"],
+        ),
+    ],
+)
+def test_the_spawn_page_has_ones_own_sectors_and_no_others(
+    visitor: Visitor, user: str, sectors: list[str], profiles: list[str]
+) -> None:
+    visitor.sign_in(user)
+    visitor.go("/hub/spawn")
+    assert visitor.profiles() == profiles
+    assert [heading for heading in visitor.headings() if heading != "Continue"] == sectors
+
+
+def test_without_javascript_the_way_leads_to_the_running_server(site: Site, visitor_without_scripts: Visitor) -> None:
+    visitor, page = visitor_without_scripts, visitor_without_scripts.page
+    visitor.sign_in("bruno")
+    visitor.press_start("cybersecurity/log-analysis", cluster="it4lia", size="small")
+    expect(page.locator("[aria-current=step]")).to_have_text(re.compile("Submitted|In the queue|Starting|Opening"))
+    expect(page.get_by_role("link", name="Look again now")).to_be_visible()
+    visitor.screenshot("waiting-page-without-javascript")
+    page.wait_for_url("**/user/bruno/lab**", timeout=START_SECONDS * 1000)
+    assert site.session("bruno")["phase"] == "ready"
+
+
+def test_the_last_choice_comes_first_and_starts_by_one_click(site: Site, visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in("dario")
+    visitor.press_start("manufacturing/predictive-maintenance", cluster="it4lia", size="medium", time="30")
+    visitor.wait_for_lab()
+    first = site.session("dario")
+    site.stop_servers()
+    visitor.go("/hub/spawn")
+    assert visitor.headings()[0] == "Continue"
+    expect(page.get_by_text("Predictive maintenance, IT4LIA AI system (demo), aifac_manif01, medium")).to_be_visible()
+    visitor.screenshot("spawn-page-again")
+    page.get_by_role("button", name="Start this again").click()
+    visitor.wait_for_lab()
+    again = site.session("dario")
+    assert again["id"] != first["id"]
+    asked = ("profile", "cluster", "partition", "account", "qos", "gpus", "cores", "memory_mb", "minutes")
+    assert {field: again[field] for field in asked} == {field: first[field] for field in asked}
+    assert (again["gpus"], again["minutes"]) == (2, 30)
+
+
+def test_a_waiting_job_is_shown_in_the_queue_and_can_be_stopped(site: Site, visitor: Visitor) -> None:
+    visitor.sign_in("ada")
+    with closed_nodes(site):
+        visitor.press_start("agrifood/remote-sensing", cluster="leonardo")
+        expect(visitor.page.locator("[aria-current=step]")).to_have_text("In the queue")
+        expect(visitor.page.get_by_role("status")).to_contain_text("The nodes that it needs are down or reserved")
+        expect(visitor.page).to_have_title("In the queue – IT4LIA notebooks (demo)")
+        visitor.screenshot("waiting-page-queued")
+        visitor.page.get_by_role("button", name="Stop").click()
+        visitor.reason("The session was stopped.")
+        until(lambda: not site.live_jobs(), "the job to be gone")
+
+
+def test_the_waiting_page_outlasts_a_restart_of_the_hub(site: Site, visitor: Visitor) -> None:
+    visitor.sign_in("ada")
+    with closed_nodes(site):
+        visitor.press_start("agrifood/remote-sensing", cluster="leonardo")
+        expect(visitor.page.locator("[aria-current=step]")).to_have_text("In the queue")
+        site.restart_hub()
+    visitor.wait_for_lab()

@@ -1,0 +1,122 @@
+"""A person in front of a browser: what the journeys have in common."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.site import PASSWORD, REPOSITORY
+
+SCREENSHOTS = REPOSITORY / "test-output" / "screenshots"
+README_IMAGES = REPOSITORY / "docs" / "images"
+WIDE, NARROW = 1280, 360
+"""Widths in CSS pixels: a laptop and a small phone."""
+
+NO_TOASTS = ".Toastify { display: none }"
+"""JupyterLab asks at its first start whether one wants news of Jupyter, for some seconds."""
+
+START_SECONDS = 60
+"""From a press on Start to JupyterLab, on a machine that does other things too."""
+
+
+class Visitor:
+    """One person with one browser page.
+
+    ``problems`` collects the errors of our pages' scripts; a test that ends with any fails (see conftest.py).
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
+
+    # Going somewhere
+
+    def go(self, path: str) -> None:
+        """Open a page of the hub by its path."""
+        self.page.goto(f"{self.url}{path}")
+
+    def type_password(self, name: str, password: str) -> None:
+        """Fill the sign-in page and press its button."""
+        self.page.get_by_label("Username:").fill(name)
+        self.page.get_by_label("Password:").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def sign_in(self, name: str) -> None:
+        """Sign in; what follows is the spawn page or a running server."""
+        self.go("/hub/login")
+        self.type_password(name, PASSWORD)
+        self.page.wait_for_url(lambda url: "/login" not in url)
+
+    def choose(self, profile: str, **fields: str) -> Locator:
+        """Open a profile on the spawn page and select values by the fields' labels; return the Start button."""
+        self.go("/hub/spawn")
+        card = self.page.locator(f"[data-profile='{profile}']")
+        card.locator("summary").click()
+        for label, value in fields.items():
+            card.get_by_label(label.capitalize()).select_option(value)
+        return card.get_by_role("button", name="Start")
+
+    def press_start(self, profile: str, **fields: str) -> None:
+        """Choose and start; what follows is the waiting page."""
+        self.choose(profile, **fields).click()
+        self.page.wait_for_url("**/hub/spawn-pending/**")
+
+    def wait_for_lab(self) -> None:
+        """Wait on the waiting page until JupyterLab has opened by itself."""
+        self.page.wait_for_url("**/user/**/lab**", timeout=START_SECONDS * 1000)
+        expect(self.page.locator(".jp-Launcher, .jp-NotebookPanel").first).to_be_visible(timeout=START_SECONDS * 1000)
+
+    # Seeing something
+
+    def reason(self, words: str, seconds: float = 30) -> float:
+        """Wait until the page says why there is no notebook, in words that hold these; return when (epoch)."""
+        shown = self.page.locator("#progress-message, #hpchub-reason")
+        expect(shown).to_contain_text(words, timeout=seconds * 1000)
+        return time.time()
+
+    def profiles(self) -> list[str]:
+        """The profiles on the spawn page, from top to bottom."""
+        cards = self.page.locator("[data-profile]").all()
+        return [str(card.get_attribute("data-profile")) for card in cards]
+
+    def headings(self) -> list[str]:
+        """The headings of second order, from top to bottom."""
+        return self.page.locator("h2:visible").all_inner_texts()
+
+    def focus_on(self, target: Locator, presses: int = 80) -> None:
+        """Reach an element by the Tab key alone."""
+        for _ in range(presses):
+            if target.evaluate("element => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{target} is not reached by {presses} presses of Tab")
+
+    def screenshot(self, name: str, widths: Sequence[int] = (WIDE, NARROW), image_of_readme: str = "") -> None:
+        """Keep what the page looks like in each width, and check that none of them scrolls sideways."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for width in widths:
+            self.page.set_viewport_size({"width": width, "height": 800})
+            self.page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True, style=NO_TOASTS)
+            needed = self.page.evaluate("document.documentElement.scrollWidth")
+            assert needed <= width, f"{name} is {needed} pixels wide in a window of {width}"
+        self.page.set_viewport_size({"width": WIDE, "height": 800})
+        if image_of_readme and os.environ.get("HPCHUB_SCREENSHOTS") == "1":
+            README_IMAGES.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=README_IMAGES / image_of_readme, style=NO_TOASTS)
+
+
+def fields_without_label(page: Page) -> list[str]:
+    """What a person who hears the page could not fill in or press: visible controls without a name."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("input, select, textarea, button, a[href]")]
+            .filter(control => control.type !== "hidden" && control.checkVisibility())
+            .filter(control => !(control.labels?.length || control.ariaLabel || control.title
+                                 || control.textContent.trim() || control.value?.trim()))
+            .map(control => control.outerHTML)"""
+    )
+    return found
