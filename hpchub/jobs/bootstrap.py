@@ -141,6 +141,22 @@ def log_tail() -> str:
     return ""
 
 
+def announce(server: subprocess.Popen[bytes]) -> None:
+    """Tell the hub that the server is starting; end it if the hub does not want it."""
+    try:
+        post({"phase": "starting"})
+    except NotWanted:
+        end(server)
+        raise
+
+
+def end(server: subprocess.Popen[bytes]) -> None:
+    """End the server, if it runs, and wait for it."""
+    if server.poll() is None:
+        server.terminate()
+        server.wait()
+
+
 def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bool]:
     """Start the server; return it, its port, and whether it listens there."""
     for attempt in range(1, PORT_TRIES + 1):
@@ -149,7 +165,7 @@ def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bo
             server = start_server(address, port)
             signal.signal(signal.SIGTERM, lambda *_, server=server: server.terminate())
             if attempt == 1:
-                post({"phase": "starting"})
+                announce(server)
             if wait_until_it_listens(server, port):
                 return server, port, True
         if not listening_sockets(port):
@@ -168,23 +184,25 @@ def serve(server: subprocess.Popen[bytes], port: int, listening: bool) -> int:
         post({"phase": "ended"})
         return 0
     say(f"the notebook server ended with {status}")
+    if status == -signal.SIGKILL:
+        # Not by itself: out of memory, most likely, which Slurm knows and we do not.
+        post({"phase": "ended"})
+        return SERVER_EXITED
     post({"phase": "failed", "message": log_tail()})
     return SERVER_EXITED
 
 
 def main() -> int:
     """Run the session from its start to its end; return the job's exit status."""
-    server = None
     try:
         server, port, listening = start_on_a_free_port(os.environ["HPCHUB_ADDRESS"])
-        return serve(server, port, listening)
+        try:
+            return serve(server, port, listening)
+        finally:
+            end(server)
     except NotWanted as error:
         say(f"{error}: this session is over")
         return NOT_WANTED
-    finally:
-        if server is not None and server.poll() is None:
-            server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":
