@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> int:
         raise DemoError(f"usage: {PYTHON} -m demo {'|'.join(VERBS)}, or {PYTHON} -m demo uv ARGUMENTS…")
     (verb,) = arguments
     if verb not in WITHOUT_ROOT and os.geteuid() != 0:
-        raise DemoError(f"The demo makes users and starts their jobs: run `./run {verb}` as root or with sudo.")
+        raise DemoError("The demo makes users and starts their jobs: run this as root or with sudo.")
     os.umask(0o022)
     with alone(place):
         return VERBS[verb](place)

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hpchub.errors import CatalogueError
 from hpchub.proxy import LastingProxy
 
 DAY_SECONDS = 24 * 3600
+SECRET_CHARACTERS = 32
 
 
 def load() -> Catalogue:
@@ -44,21 +45,30 @@ def secret(site: Site, name: str) -> str:
     try:
         if path.stat().st_mode & 0o077:
             raise CatalogueError(f"{path} can be read by other users: chmod 600 {path}")
-        return path.read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise CatalogueError(f"{path}: {error.strerror}") from error
+    if len(text) < SECRET_CHARACTERS:
+        # An empty token would let everybody in: configurable-http-proxy takes it for "no check".
+        raise CatalogueError(
+            f"{path} has {len(text)} characters; a secret has at least {SECRET_CHARACTERS}. Remove it."
+        )
+    return text
 
 
 def own_secret(site: Site, name: str) -> str:
     """Read a secret that only the hub itself needs, made at its first start."""
     folder = site.hub.state_folder / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with contextlib.suppress(FileExistsError), open(os.open(folder / name, _NEW, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+    if not (folder / name).exists():
+        # Written whole or not at all: a full disk must not leave an empty secret.
+        descriptor, new = tempfile.mkstemp(dir=folder)
+        with open(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(new, folder / name)
     return secret(site, name)
-
-
-_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
 
 def apply_hub(c: Any, site: Site) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from hpchub.catalogue.model import Catalogue
 from hpchub.errors import LauncherError
@@ -21,6 +21,8 @@ from hpchub.slurm.model import ClusterView, Job
 from hpchub.slurm.watch import Watcher
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class SessionOwner(Protocol):
@@ -39,16 +41,14 @@ class Engine:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.launcher = Launcher(catalogue.site.launcher.door, catalogue.site.launcher.timeout_seconds)
-        self.watchers: Mapping[str, Watcher] = {
-            name: Watcher(SlurmClient(name))
-            for name, cluster in catalogue.site.clusters.items()
-            if cluster.state == "open" and cluster.backend == "slurm"
-        }
+        self.watchers: dict[str, Watcher] = {}
         self.sessions: dict[str, SessionOwner] = {}
         """By session id, as long as a server is not gone for good; ended ones stay until the next start."""
+        self.unreadable: set[str] = set()
+        """Ids of stored sessions that this version cannot read: their jobs are left alone."""
         self.started_epoch = time.time()
-        self._reconcilers = {name: Reconciler(catalogue.site.hub_id) for name in self.watchers}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reconciler = Reconciler(catalogue.site.hub_id)
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
         """Stay one: traitlets copies every configured value, and the settings are one of them."""
@@ -60,20 +60,30 @@ class Engine:
         return {name: watcher.view for name, watcher in self.watchers.items()}
 
     async def first_views(self, seconds: float = 10) -> None:
-        """Wait until every cluster has told everything once, or so long; at once but for the hub's first seconds."""
-        await asyncio.gather(*(watcher.first_view(seconds) for watcher in self.watchers.values()))
+        """Wait until every cluster has told everything once; in the hub's first seconds only."""
+        left = self.started_epoch + seconds - time.time()
+        if left > 0:
+            await asyncio.gather(*(watcher.first_view(left) for watcher in self.watchers.values()))
 
     def start(self) -> None:
-        """Begin to watch the clusters, in the running event loop."""
-        for name, watcher in self.watchers.items():
-            self._keep(watcher.run(), f"watching {name}")
+        """Begin to watch the open clusters, in the running event loop."""
+        for name, cluster in self.catalogue.site.clusters.items():
+            if cluster.state == "open" and cluster.backend == "slurm":
+                self.watcher_of(name)
+
+    def watcher_of(self, cluster: str) -> Watcher:
+        """Give the watcher of a cluster, also of one that is closed by now and still runs a session."""
+        if cluster not in self.watchers:
+            watcher = self.watchers[cluster] = Watcher(SlurmClient(cluster))
+            self.keep(watcher.run(), f"watching {cluster}")
             watcher.listen(self._on_view)
+        return self.watchers[cluster]
 
     def _on_view(self, view: ClusterView) -> None:
         live = {session_id for session_id, owner in self.sessions.items() if owner.session and not owner.session.over}
-        for job in self._reconcilers[view.cluster].due(view.jobs.values(), live, time.time()):
+        for job in self._reconciler.due(view.cluster, view.jobs.values(), live | self.unreadable, time.time()):
             log.warning("cancelling job %s of %s on %s: no session owns it", job.job_id, job.user, view.cluster)
-            self._keep(self._cancel(view.cluster, job), f"cancelling {job.job_id}")
+            self.keep(self._cancel(view.cluster, job), f"cancelling {job.job_id}")
 
     async def _cancel(self, cluster: str, job: Job) -> None:
         try:
@@ -81,12 +91,14 @@ class Engine:
         except LauncherError as error:
             log.warning("job %s of %s on %s was not cancelled: %s", job.job_id, job.user, cluster, error)
 
-    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def keep(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run something to its end, whoever stops waiting for it."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             # A bug of ours: without its watcher a hub would show old figures for ever, so say it as loud as can be.

@@ -9,7 +9,8 @@
     ├── SlurmError              a Slurm command failed, hung or answered what we cannot read
     │   └── SlurmSilent         nothing answered: time limit, refused connection, open circuit
     └── LauncherError           the launcher refused or broke
-        └── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
+        ├── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
+        └── SubmitUnclear       nobody knows whether there is a job now: look for it, never submit again
 
 No message of any of them carries a token, a password or a claim value.
 """
@@ -45,7 +46,7 @@ class SlurmSilent(SlurmError):
 
 
 class LauncherError(HpchubError):
-    """The launcher refused a request or broke; nothing was submitted."""
+    """The launcher refused a request; nothing was submitted or cancelled."""
 
 
 class SubmitRefused(LauncherError):
@@ -54,3 +55,7 @@ class SubmitRefused(LauncherError):
     def __init__(self, slurm_message: str) -> None:
         super().__init__(slurm_message)
         self.slurm_message = slurm_message
+
+
+class SubmitUnclear(LauncherError):
+    """The answer to a request got lost: the job may have been submitted, or cancelled, or not."""

@@ -25,9 +25,12 @@ class TakenUp:
         self.pid = pid
 
     def arguments(self) -> list[str]:
-        """Its command line; empty where it does not run."""
+        """Its command line; empty where it does not run, or is another user's process by now."""
         try:
-            return Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")[:-1]
+            process = Path(f"/proc/{self.pid}")
+            if process.stat().st_uid != os.getuid():
+                return []
+            return process.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
         except OSError:
             return []
 
@@ -64,8 +67,9 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
         except (OSError, ValueError):
             return None
         arguments = running.arguments()
-        wanted = {self.command[0], f"{url_path_join(self.hub.url, 'error')}", *self._ports()}
-        return running if all(any(word in each for each in arguments) for word in wanted) else None
+        program = any(argument.endswith(self.command[0]) for argument in arguments)
+        wanted = {url_path_join(self.hub.url, "error"), *self._ports()}
+        return running if program and wanted <= set(arguments) else None
 
     def _ports(self) -> list[str]:
         return [url.rsplit(":", 1)[1].split("/")[0] for url in (self.public_url, self.api_url)]

@@ -14,7 +14,10 @@ from collections.abc import Collection, Iterable
 from hpchub.jobs.request import read_comment
 from hpchub.slurm.model import Job, JobState
 
-SECONDS_APART = 20
+SECONDS_APART = 20.0
+LONGEST_PAUSE = 600.0
+AT_ONCE = 2
+"""Cancels a view: anybody can submit a thousand jobs that look like orphans, and the launcher is for people first."""
 _SESSION = re.compile(r"[0-9a-f]{32}")
 
 
@@ -43,14 +46,20 @@ def orphans(jobs: Iterable[Job], hub_id: str, live: Collection[str]) -> list[Job
 
 
 class Reconciler:
-    """Remembers since when a job has been an orphan."""
+    """Remembers since when a job has been an orphan, and how often its cancel was tried."""
 
     def __init__(self, hub_id: str) -> None:
         self._hub_id = hub_id
-        self._since: dict[str, float] = {}
+        self._tries: dict[str, dict[str, tuple[float, float]]] = {}
+        """By cluster and job id: when to try next, and the pause before that."""
 
-    def due(self, jobs: Iterable[Job], live: Collection[str], now: float) -> list[Job]:
-        """List the orphans that have been such for long enough; each is listed again until it is gone."""
-        found = orphans(jobs, self._hub_id, live)
-        self._since = {job.job_id: self._since.get(job.job_id, now) for job in found}
-        return [job for job in found if now - self._since[job.job_id] >= SECONDS_APART]
+    def due(self, cluster: str, jobs: Iterable[Job], live: Collection[str], now: float) -> list[Job]:
+        """List the orphans of a cluster to cancel now; each comes again after a doubled pause, until it is gone."""
+        found = {job.job_id: job for job in orphans(jobs, self._hub_id, live)}
+        known, first = self._tries.get(cluster, {}), (now + SECONDS_APART, SECONDS_APART)
+        tries = self._tries[cluster] = {job_id: known.get(job_id, first) for job_id in found}
+        due = [job_id for job_id, (when, _) in tries.items() if when <= now][:AT_ONCE]
+        for job_id in due:
+            pause = min(tries[job_id][1] * 2, LONGEST_PAUSE)
+            tries[job_id] = (now + pause, pause)
+        return [found[job_id] for job_id in due]

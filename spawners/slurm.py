@@ -17,14 +17,17 @@ from batchspawner import JobStatus, SlurmSpawner
 from traitlets import Any as AnyTrait
 
 from hpchub.engine import Engine
-from hpchub.errors import LauncherError, SubmitRefused
+from hpchub.errors import LauncherError, SubmitRefused, SubmitUnclear
 from hpchub.jobs import script
 from hpchub.jobs.endings import Ending
+from hpchub.jobs.launcher import LAUNCHER_SECONDS
 from hpchub.jobs.session import Phase, Session
 from spawners.errors import Refused
 
 _ENDING_SECONDS = 15
 """How long we wait for the reason of an end while Slurm still ends processes (``KillWait`` and epilogs)."""
+_STOP_SECONDS = 10
+"""How long a stop looks for a job whose id got lost."""
 _REACH_SECONDS = 5
 """How long the hub tries to connect to a server that says it listens."""
 
@@ -37,6 +40,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
     """
 
     owner = AnyTrait(help="The SiteSpawner that this job belongs to: it holds, stores and announces the session.")
+
+    _submission: asyncio.Task[None] | None = None
 
     @property
     def session(self) -> Session:
@@ -58,7 +63,15 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         return await self.until_ready()
 
     async def submit_batch_script(self) -> str:
-        """Hand the job to Slurm; the session is stored before and after, so that no instant loses it."""
+        """Hand the job to Slurm; return its id, or an empty text where nobody knows whether there is a job.
+
+        A stop must not throw away the answer, so the submission goes on by itself when the waiting is cancelled.
+        """
+        self._submission = self.engine.keep(self._submit(), f"submitting {self.session.id}")
+        await asyncio.shield(self._submission)
+        return self.session.job_id
+
+    async def _submit(self) -> None:
         session, request = self.session, self.session.request
         try:
             session.job_id = await self.engine.launcher.submit(
@@ -66,12 +79,13 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             )
         except SubmitRefused as error:
             session.end(Ending.REFUSED, detail=error.slurm_message)
+        except SubmitUnclear as error:
+            self.log.warning("%s: it is not clear whether there is a job: %s", session.id, error)
         except LauncherError as error:
             session.end(Ending.NOT_SUBMITTED, detail=str(error))
         else:
             self.log.info("%s is job %s on %s", session.id, session.job_id, request.cluster)
         self.owner.changed()
-        return session.job_id
 
     async def until_ready(self) -> str:
         """Wait, however long the queue is, until the server can be used; return its address.
@@ -81,6 +95,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         """
         session = self.session
         with self.owner.watcher.somebody_waits():
+            if not session.job_id:
+                await self._find_job()
             while not session.over:
                 if session.phase is Phase.ENDING:
                     await self.learn_why_it_ends()
@@ -94,25 +110,57 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         await self._cancel_what_is_left()
         raise Refused(session.says, reason=session.ending or "ended", status_code=500)
 
+    async def _find_job(self) -> None:
+        """The answer to the submission got lost: its session id tells the job, or there is none.
+
+        It is never submitted again.  A launcher outlives the hub that started it, so only an answer of Slurm's from
+        after that launcher's time can say that there is no job.
+        """
+        session, watcher = self.session, self.owner.watcher
+        certain_epoch = max(session.begun_epoch, self.engine.started_epoch) + LAUNCHER_SECONDS
+        while not (session.job_id or session.over) and watcher.asked_epoch < certain_epoch:
+            await self.owner.signal.wait(1)
+        if not (session.job_id or session.over):
+            session.end(Ending.NOT_SUBMITTED, detail="Slurm did not answer at that moment. Start again.")
+            self.owner.changed()
+
     async def _reach(self) -> None:
-        """Connect to the server once, so that a closed network is named instead of a time-out."""
+        """Ask the server once, so that a closed network is named instead of a time-out later."""
         session = self.session
-        deadline = time.monotonic() + _REACH_SECONDS
-        while not session.over:
+        connected_by = time.monotonic() + _REACH_SECONDS
+        while session.phase is Phase.STARTING:
             try:
-                async with asyncio.timeout(2):
-                    _, writer = await asyncio.open_connection(session.address, session.port)
-                writer.close()
-            except (OSError, TimeoutError):
-                if time.monotonic() > deadline:
-                    session.end(Ending.NODE_UNREACHABLE, hub_url=self.engine.catalogue.site.hub.hub_url)
+                await self._ask_server()
+            except TimeoutError:
+                self._check_patience()
+            except OSError:
+                if time.monotonic() > connected_by:
+                    session.end(Ending.NODE_UNREACHABLE, hub_url=self.owner.hub_address)
                     self.owner.changed()
-                    return
                 await asyncio.sleep(0.2)
             else:
                 session.become_ready()
                 self.owner.changed()
-                return
+
+    async def _ask_server(self) -> None:
+        """Send a request and wait for the first line of any answer: JupyterHub's own check then succeeds at once.
+
+        Raises:
+            OSError: no connection, or one that ended without an answer.
+            TimeoutError: a connection, and no answer yet; a cold file system makes a server slow.
+        """
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection(self.session.address, self.session.port)
+        except TimeoutError as error:
+            raise ConnectionError("no connection in 2 s") from error
+        try:
+            writer.write(f"GET {self.owner.server.base_url}api HTTP/1.0\r\n\r\n".encode())
+            async with asyncio.timeout(5):
+                if not (await reader.readline()).startswith(b"HTTP/"):
+                    raise ConnectionError("no answer")
+        finally:
+            writer.close()
 
     async def learn_why_it_ends(self) -> None:
         """Ask often until Slurm says why the job ends, and end the session without a reason if it takes too long."""
@@ -123,15 +171,17 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             while not session.over and time.time() < deadline:
                 await self.owner.signal.wait(1)
         if not session.over:
-            session.end(Ending.JOB_FAILED, slurm_state="COMPLETING")
+            session.end_without_a_reason()
             self.owner.changed()
 
     def _check_patience(self) -> None:
         """End a session whose job runs but stays silent; the time in the queue does not count."""
         session = self.session
-        if not session.runs_since_epoch or session.over or session.port:
+        if not session.runs_since_epoch or session.over:
             return
-        cluster = self.engine.catalogue.site.clusters[session.request.cluster]
+        cluster = self.engine.catalogue.site.clusters.get(session.request.cluster)
+        if cluster is None:
+            return
         # Measured from when this hub process could have heard it: a restart must not end a session.
         waited = time.time() - max(session.runs_since_epoch, self.engine.started_epoch)
         if not session.contacted and waited > cluster.contact_seconds:
@@ -167,24 +217,32 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         return 0 if status is JobStatus.NOTFOUND else None
 
     async def stop(self, now: bool = False) -> None:
-        """Cancel the job; the session is over once Slurm has accepted that.
-
-        Raises:
-            LauncherError: the cancel was not accepted; the session goes on.
-        """
-        if not self.session.over:
-            if not self.session.job_id:
-                await self._learn_job_id()
-            if self.session.job_id:
+        """Cancel the job; where Slurm does not accept that now, the reconciler goes on trying."""
+        session = self.session
+        if session.over:
+            return
+        if self._submission is not None and not self._submission.done():
+            await asyncio.wait([self._submission])
+        if not session.job_id:
+            await self._learn_job_id()
+        ending = Ending.STOPPED
+        if session.job_id:
+            try:
                 await self.cancel_batch_job()
-            self.session.end(Ending.STOPPED)
-            self.owner.changed()
+            except SubmitRefused as error:
+                # Slurm has answered: there is nothing left to cancel.
+                self.log.info("%s: job %s was not cancelled: %s", session.id, session.job_id, error)
+            except LauncherError as error:
+                self.log.warning("%s: the cancel of job %s is owed: %s", session.id, session.job_id, error)
+                ending = Ending.STOP_OWED
+        session.end(ending)
+        self.owner.changed()
 
     async def _learn_job_id(self) -> None:
-        """A stop may come while the submission is under way: wait until a fresh view has the job, or has it not."""
+        """Look into a fresh view for a job whose id got lost, if Slurm answers; the reconciler finds it later too."""
         watcher, since = self.owner.watcher, time.time()
         with watcher.somebody_waits():
-            while watcher.asked_epoch < since and not self.session.job_id:
+            while watcher.asked_epoch < since and not self.session.job_id and time.time() < since + _STOP_SECONDS:
                 await self.owner.signal.wait(1)
 
     async def cancel_batch_job(self) -> None:

@@ -203,7 +203,8 @@ class LauncherSettings(Model):
 
     door: tuple[Line, ...] = Field(min_length=1)
     """The command, as an argument list; no shell reads it."""
-    timeout_seconds: Positive = 30
+    timeout_seconds: Positive = 75
+    """How long one request may take; more than the 60 s that the launcher gives a command of Slurm's."""
 
 
 class SignIn(Model):

@@ -85,6 +85,8 @@ class SessionHandler(_Handler):
             self.find_user(row.user.name).get_spawner(row.name)
 
     async def get(self, session_id: str) -> None:
+        if self.current_user is None:
+            raise web.HTTPError(403, "Missing or invalid credentials.")
         if session_id not in self.engine.sessions:
             self._recall(session_id)
         owner, session = self._owner(session_id)
@@ -104,7 +106,8 @@ class SessionHandler(_Handler):
         if token is None:
             raise web.HTTPError(403, "A report needs the token of its server.")
         owner, session = self._owner(session_id)
-        if token.id != session.token_id:
+        # The user too: SQLite gives the id of a deleted token to a later one.
+        if token.id != session.token_id or token.user is not owner.user.orm_user:
             raise web.HTTPError(403, "This token is not the one of this session.")
         try:
             owner.report(self._report())

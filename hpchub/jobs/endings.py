@@ -20,6 +20,7 @@ class Ending(StrEnum):
     """The reasons why a session is over."""
 
     STOPPED = "stopped"
+    STOP_OWED = "stop-owed"
     FINISHED = "finished"
     CANCELLED = "cancelled"
     TIME_LIMIT = "time-limit"
@@ -40,6 +41,10 @@ class Ending(StrEnum):
 
 SENTENCES: dict[Ending, str] = {
     Ending.STOPPED: "The session was stopped.",
+    Ending.STOP_OWED: (
+        "The session was stopped, but Slurm on {cluster} has not accepted the cancel of its job yet. The job is "
+        "cancelled as soon as Slurm does; you need to do nothing."
+    ),
     Ending.FINISHED: "The notebook server was shut down from inside.",
     Ending.CANCELLED: (
         "The job was cancelled outside of this page, with scancel, by you or by an administrator. "

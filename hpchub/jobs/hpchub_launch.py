@@ -20,7 +20,8 @@ Requests::
     {"verb": "submit", "user": …, "cluster": …, "session": …, "script": …, "environment": {…}}
     {"verb": "cancel", "user": …, "cluster": …, "job_id": …}
 
-Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": "refused" | "slurm", "message": …}``.
+Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": "refused" | "slurm" | "unclear", "message": …}``; unclear is
+what Slurm may have carried out although its command failed.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ SESSION = re.compile(r"[0-9a-f]{32}")
 JOB_ID = re.compile(r"[0-9]{1,19}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 # sbatch reads options from these and lets them win over the script; the others would change which programs run.
+NO_ANSWER = re.compile(
+    r"timed out|Unable to contact|Zero Bytes|Unexpected message|Connection (refused|reset)", re.IGNORECASE
+)
+"""What Slurm's commands say when their controller did not answer (slurm_errno.c)."""
 FOREIGN_VARIABLES = re.compile(
     r"SBATCH_.*|SLURM.*|LD_.*|BASH.*|ENV|IFS|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|PYTHON.*"
 )
@@ -56,6 +61,10 @@ class Refused(Exception):
 
 class SlurmSaid(Exception):
     """Slurm's command failed; the text is its own."""
+
+
+class Unclear(Exception):
+    """Slurm's command got no answer: its controller may have carried the request out all the same."""
 
 
 def policy_beside(program: Path) -> dict[str, Any]:
@@ -160,14 +169,22 @@ def run(argv: list[str], environment: dict[str, str], script: str = "") -> str:
     """Run one command and return its output."""
     try:
         done = subprocess.run(
-            argv, input=script, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+            argv,
+            input=script,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # a site's submission plugin may speak another encoding
+            timeout=COMMAND_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        raise SlurmSaid(f"{os.path.basename(argv[0])} gave no answer in {COMMAND_SECONDS} s") from None
+        raise Unclear(f"{os.path.basename(argv[0])} gave no answer in {COMMAND_SECONDS} s") from None
     except OSError as error:
         raise Refused(f"{argv[0]} cannot be started: {error.strerror}") from None
     if done.returncode != 0:
-        raise SlurmSaid(done.stderr.strip()[-2000:] or f"{argv[0]} ended with {done.returncode}")
+        words = done.stderr.strip()[-2000:] or f"{argv[0]} ended with {done.returncode}"
+        raise Unclear(words) if NO_ANSWER.search(words) else SlurmSaid(words)
     return done.stdout
 
 
@@ -209,7 +226,7 @@ def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, A
     )
     job_id = output.strip().split(";", 1)[0]
     if not JOB_ID.fullmatch(job_id):
-        raise SlurmSaid(f"sbatch answered {output[:200]!r} instead of a job id")
+        raise Unclear(f"sbatch answered {output[:200]!r} instead of a job id")
     return {"job_id": job_id}
 
 
@@ -263,6 +280,11 @@ def main() -> NoReturn:
         finish({"ok": False, "kind": "refused", "message": str(error)})
     except SlurmSaid as error:
         finish({"ok": False, "kind": "slurm", "message": str(error)})
+    except Unclear as error:
+        finish({"ok": False, "kind": "unclear", "message": str(error)})
+    except Exception as error:
+        # A mistake of ours may strike after the submission; its text may repeat the request, which holds a token.
+        finish({"ok": False, "kind": "unclear", "message": f"the launcher failed: {type(error).__name__}"})
 
 
 if __name__ == "__main__":

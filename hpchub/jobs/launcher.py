@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpchub.errors import LauncherError, SubmitRefused
+from hpchub.errors import LauncherError, SubmitRefused, SubmitUnclear
 
+LAUNCHER_SECONDS = 60
+"""How long the launcher gives a command of Slurm's (its COMMAND_SECONDS): after that nothing can still be submitted."""
 _AT_ONCE = 8
-"""Requests under way at the same time: each is a process or two, and slurmctld works one submission at a time."""
+"""Requests under way at once on a cluster: each is a process or two, and slurmctld takes one submission at a time."""
 
 
 class Launcher:
@@ -29,7 +32,8 @@ class Launcher:
     def __init__(self, door: Sequence[str], timeout_seconds: float = 75) -> None:
         self._door = tuple(door)
         self._timeout_seconds = timeout_seconds
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        # One set of slots a cluster: a controller that hangs must not keep the others waiting.
+        self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def submit(
         self, user: str, cluster: str, session_id: str, script: str, environment: Mapping[str, str]
@@ -38,7 +42,8 @@ class Launcher:
 
         Raises:
             SubmitRefused: Slurm refused the job; carries Slurm's own words.
-            LauncherError: the launcher refused or broke.
+            SubmitUnclear: the answer got lost, and the job may exist.
+            LauncherError: the launcher refused; there is no job.
         """
         answer = await self._ask(
             {
@@ -52,7 +57,7 @@ class Launcher:
         )
         job_id = answer.get("job_id")
         if not isinstance(job_id, str):
-            raise LauncherError(f"{self._door[-1]} gave an answer without a job id; the job may have been submitted")
+            raise SubmitUnclear(f"{self._door[-1]} gave an answer without a job id")
         return job_id
 
     async def cancel(self, user: str, cluster: str, job_id: str) -> None:
@@ -64,8 +69,8 @@ class Launcher:
         await self._ask({"verb": "cancel", "user": user, "cluster": cluster, "job_id": job_id})
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        async with self._slots:
-            out, err = await self._through_the_door(json.dumps(request).encode())
+        async with self._slots[request["cluster"]]:
+            status, out, err = await self._through_the_door(json.dumps(request).encode())
         # What failed may repeat what it was given: no error may hold the session's token.
         for name, value in request.get("environment", {}).items():
             if "TOKEN" in name and value:
@@ -73,18 +78,21 @@ class Launcher:
         try:
             answer = json.loads(out)
         except ValueError:
-            # sudo's refusals and Python's own errors
-            raise LauncherError(f"{self._door[-1]} gave no answer: {err.strip()[-400:]}") from None
+            words = f"{self._door[-1]} gave no answer: {err.strip()[-400:]}"
+            # A door that refuses says so with 1 (sudo); the launcher itself always answers, unless it is killed.
+            raise (LauncherError if status == 1 and not out else SubmitUnclear)(words) from None
         if not isinstance(answer, dict) or "ok" not in answer:
-            raise LauncherError(f"{self._door[-1]} gave an answer of another form")
+            raise SubmitUnclear(f"{self._door[-1]} gave an answer of another form")
         if answer["ok"]:
             return answer
         message = str(answer.get("message", ""))
         if answer.get("kind") == "slurm":
             raise SubmitRefused(message)
+        if answer.get("kind") == "unclear":
+            raise SubmitUnclear(message)
         raise LauncherError(message)
 
-    async def _through_the_door(self, request: bytes) -> tuple[str, str]:
+    async def _through_the_door(self, request: bytes) -> tuple[int | None, str, str]:
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._door,
@@ -101,5 +109,5 @@ class Launcher:
             # Behind sudo the process belongs to root and cannot be killed; it has a time limit of its own.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 process.kill()
-            raise LauncherError(f"{self._door[-1]} gave no answer in {self._timeout_seconds:.0f} s") from None
-        return out.decode(errors="replace"), err.decode(errors="replace")
+            raise SubmitUnclear(f"{self._door[-1]} gave no answer in {self._timeout_seconds:.0f} s") from None
+        return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")

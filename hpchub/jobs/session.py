@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -80,6 +80,8 @@ class Session:
     runs_since_epoch: float = 0
     contacted: bool = False
     """Whether the job has spoken to the hub."""
+    failed: bool = False
+    """Whether the job has said that its server ended with an error."""
     ending_since_epoch: float = 0
     ending: Ending | None = None
     says: str = ""
@@ -101,16 +103,20 @@ class Session:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Session:
-        """Take a stored session up again.
+        """Take a stored session up again; fields that another version had are left out.
+
+        A field that is added later needs a default: sessions outlive upgrades.
 
         Raises:
             ValueError, TypeError, KeyError: it was stored by something else.
         """
         ending = values.get("ending")
+        known = {field.name for field in fields(cls)}
+        request = {key: value for key, value in dict(values["request"]).items() if key in JobRequest.model_fields}
         return cls(
             **{
-                **values,
-                "request": JobRequest.model_validate(values["request"]),
+                **{key: value for key, value in values.items() if key in known},
+                "request": JobRequest.model_validate(request),
                 "phase": Phase(values["phase"]),
                 "ending": Ending(ending) if ending else None,
             }
@@ -158,17 +164,20 @@ class Session:
             raise ReportConflict("this session has reported another port already")
         before = (self.phase, self.port, self.contacted)
         self.contacted = True
-        if report.phase == "ended":
-            # The server is gone for certain; why, Slurm will say.
-            self._begin_to_end()
-        elif report.phase == "failed":
+        if report.phase in ("failed", "ended"):
+            # The server is gone for certain; why, Slurm will say: it may have been killed for its memory.
             self.log_tail = report.message or ""
-            self.end(Ending.SERVER_EXITED)
+            self.failed = report.phase == "failed"
+            self._begin_to_end()
         elif report.phase == "ready":
             self.port = report.port or 0
         else:
             self._advance(Phase.STARTING)
         return before != (self.phase, self.port, self.contacted)
+
+    def end_without_a_reason(self) -> None:
+        """End a session of which Slurm does not say why, with what is known."""
+        self.end(Ending.SERVER_EXITED if self.failed else Ending.JOB_FAILED, slurm_state="COMPLETING")
 
     def become_ready(self) -> None:
         """Note that the hub has reached the server."""

@@ -64,6 +64,8 @@ class Watcher:
         self._complete = asyncio.Event()
         self._followed: dict[str, float] = {}
         self._remembered: dict[str, Job] = {}
+        self._missing_jobs: dict[str, float] = {}
+        self._something_is_missing = asyncio.Event()
 
     @property
     def cluster(self) -> str:
@@ -102,9 +104,13 @@ class Watcher:
         self._followed.pop(job_id, None)
         self._remembered.pop(job_id, None)
 
+    def has_news_of(self, job_id: str) -> bool:
+        """Tell whether this watcher has heard of a job, or of its absence from the accounting too."""
+        return bool(self.asked_epoch) and (job_id in self.view.jobs or self._missing_jobs.get(job_id, 0) > 0)
+
     async def run(self) -> None:
         """Watch until cancelled."""
-        await asyncio.gather(self._watch_jobs(), self._watch_nodes(), self._watch_accounts())
+        await asyncio.gather(self._watch_jobs(), self._watch_accounting(), self._watch_nodes(), self._watch_accounts())
 
     async def _watch_jobs(self) -> None:
         while True:
@@ -112,26 +118,45 @@ class Watcher:
             jobs = await self._tried("jobs", self._client.jobs())
             if jobs is not None:
                 self.asked_epoch = asked
-                await self._second_opinion(jobs, asked)
+                self._note_missing(jobs, asked)
                 self._publish(jobs={**self._remembered, **jobs}, silent_since_epoch=None)
             elif self.view.silent_since_epoch is None:
                 self._publish(silent_since_epoch=asked)
             await self._pause(jobs is not None)
 
-    async def _second_opinion(self, jobs: Mapping[str, Job], asked: float) -> None:
-        """Ask the accounting, in one query, about followed jobs that this answer should list and does not."""
-        missing = [
-            job_id
+    def _note_missing(self, jobs: Mapping[str, Job], asked: float) -> None:
+        """Note which followed jobs this answer should list and does not, and when each was last asked about."""
+        self._missing_jobs = {
+            job_id: self._missing_jobs.get(job_id, 0.0)
             for job_id, since in self._followed.items()
             if since < asked and job_id not in jobs and job_id not in self._remembered
-        ]
-        if not missing:
-            return
-        told = await self._tried("accounting", self._client.accounting(missing[:_JOBS_A_QUERY]))
-        for job_id, job in (told or {}).items():
+        }
+        if self._missing_jobs:
+            self._something_is_missing.set()
+
+    async def _watch_accounting(self) -> None:
+        """Ask the accounting, in one query for all, about jobs that the controller should list and does not.
+
+        On a beat of its own: a slow slurmdbd must not hold up the news of everybody else.
+        """
+        while True:
+            await self._something_is_missing.wait()
+            self._something_is_missing.clear()
+            longest_ago = sorted(self._missing_jobs, key=self._missing_jobs.__getitem__)[:_JOBS_A_QUERY]
+            if not longest_ago:
+                continue
+            told = await self._tried("accounting", self._client.accounting(longest_ago))
+            self._missing_jobs.update(dict.fromkeys(longest_ago, time.time()))
             # The accounting lags behind: what it calls running may have ended, so only its ends are news.
-            if job.state is JobState.ENDED:
-                self._remembered[job_id] = job
+            ends = {
+                job_id: job
+                for job_id, job in (told or {}).items()
+                if job.state is JobState.ENDED and job_id in self._followed
+            }
+            if ends:
+                self._remembered.update(ends)
+                self._publish(jobs={**self.view.jobs, **ends})
+            await asyncio.sleep(self._beat.busy * (3 if told is None else 1))
 
     async def _pause(self, answered: bool) -> None:
         """Sleep until the next query; somebody who begins to wait cuts an idle pause short."""

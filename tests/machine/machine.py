@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +73,10 @@ class Machine:
             timeout=seconds,
             check=False,
         )
-        return Result(done.returncode, done.stdout, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        # pytest shows it with a failure, or when asked by -rP
+        print(f"$ {' '.join(argv)[:200]}  # exit status {done.returncode}, {seconds:.1f} s\n{done.stdout[:5000]}")
+        return Result(done.returncode, done.stdout, seconds)
 
     def firewall(self) -> str:
         """Return the rules of the machine's own network."""
@@ -94,6 +98,9 @@ class Machine:
 def booted() -> Iterator[Machine]:
     """Boot a fresh machine; everything that it needed on this host is gone at the end, also after a failure."""
     with ExitStack() as undo:
+        # one at a time: it has one name and one address; the lock is a socket's name, which goes with this process
+        lock = undo.enter_context(socket.socket(socket.AF_UNIX))
+        lock.bind(f"\0{NAME}")
         root = undo.enter_context(_fresh_root())
         groups = undo.enter_context(_control_groups())
         leader = undo.enter_context(_nspawn(root, groups))

@@ -64,10 +64,10 @@ def daemons(machine: Machine) -> str:
     return good(machine.run("./run", "status", folder=CLONE))
 
 
-def ask(machine: Machine, path: str) -> str:
-    """GET a path of the hub from inside the machine, and return the body of the answer."""
-    program = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
-    return good(machine.run("/usr/bin/python3", "-c", program, f"http://127.0.0.1:8000{path}"))
+def status_of(machine: Machine, path: str) -> int:
+    """GET a path of the hub from inside the machine, and return the status of the answer."""
+    program = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).status)"
+    return int(good(machine.run("/usr/bin/python3", "-c", program, f"http://127.0.0.1:8000{path}")))
 
 
 def test_packages_start_and_enable_no_service(day: Day) -> None:
@@ -84,7 +84,7 @@ def test_demo_says_how_to_use_and_to_stop_it(started: Result) -> None:
 
 
 def test_hub_answers(day: Day, started: Result) -> None:
-    assert json.loads(ask(day.machine, "/hub/health")) == {"status": "pass"}, started.output
+    assert status_of(day.machine, "/hub/health") == 200, started.output
 
 
 def test_a_notebook_starts_as_a_job(day: Day, started: Result) -> None:

@@ -33,10 +33,6 @@ def free(site: Site) -> None:
     site.slurm("scancel -M leonardo -n filler", as_user="dario")
 
 
-def jobs_of(site: Site, user: str) -> list[str]:
-    return [job for job in site.live_jobs() if job.split()[2] == user]
-
-
 def queued(site: Site, user: str, server: str = "") -> bool:
     return site.session(user, server).get("phase") == "queued"
 
@@ -87,7 +83,7 @@ def test_a_queued_session_can_be_stopped_after_a_restart(full_booster: Site) -> 
     session = site.session("ada")
     site.restart_hub()
     assert site.api("DELETE", "/users/ada/server").status in (202, 204)
-    until(lambda: not jobs_of(site, "ada"), "the job to be gone")
+    until(lambda: not site.live_jobs_of("ada"), "the job to be gone")
     ended = site.api("GET", f"/hpchub/sessions/{session['id']}").json
     assert (ended["phase"], ended["ending"]) == ("ended", "stopped")
 
@@ -108,7 +104,7 @@ def test_a_stop_while_queued_cancels_the_job(full_booster: Site) -> None:
     assert site.start("ada", ADA).status == 202
     until(lambda: queued(site, "ada"), "the job to be queued")
     assert site.api("DELETE", "/users/ada/server").status in (202, 204)
-    until(lambda: not jobs_of(site, "ada"), "the job to be gone")
+    until(lambda: not site.live_jobs_of("ada"), "the job to be gone")
 
 
 def test_notebooks_stay_reachable_while_the_hub_is_away(site: Site) -> None:

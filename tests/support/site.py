@@ -136,9 +136,11 @@ class Site:
     def server_path(user: str, server: str = "") -> str:
         return f"/users/{user}/servers/{server}" if server else f"/users/{user}/server"
 
-    def start(self, user: str, choice: Any = None, server: str = "", token: str | None = None) -> Answer:
+    def start(
+        self, user: str, choice: Any = None, server: str = "", token: str | None = None, seconds: float = 60
+    ) -> Answer:
         """Ask for a server."""
-        return self.api("POST", self.server_path(user, server), choice, token)
+        return self.api("POST", self.server_path(user, server), choice, token, seconds)
 
     def server(self, user: str, server: str = "") -> dict[str, Any]:
         """Give the hub's model of a server; empty where it has none."""
@@ -190,6 +192,10 @@ class Site:
             lines = self.slurm(f"squeue -h -M {cluster} -o '%i %u %j'").splitlines()
             found += [f"{cluster} {line}" for line in lines if not line.startswith("CLUSTER:")]
         return found
+
+    def live_jobs_of(self, user: str) -> list[str]:
+        """List one person's jobs that wait or run."""
+        return [job for job in self.live_jobs() if job.split()[2] == user]
 
     def job(self, session: dict[str, Any]) -> dict[str, str]:
         """Give what ``scontrol show job`` says of a session's job, field by field."""

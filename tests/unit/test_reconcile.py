@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from hpchub.jobs.request import job_comment
-from hpchub.reconcile import SECONDS_APART, Reconciler, orphans
+from hpchub.reconcile import AT_ONCE, LONGEST_PAUSE, SECONDS_APART, Reconciler, orphans
 from hpchub.slurm.model import Job, JobState
 from tests.unit.data.job_request import SESSION_ID
 
@@ -55,18 +56,43 @@ def test_the_job_of_a_live_session_is_none() -> None:
     assert orphans([ORPHAN], "demo", live={"f" * 32}) == [ORPHAN]
 
 
-def test_an_orphan_is_due_after_some_time_and_until_it_is_gone() -> None:
+def due(reconciler: Reconciler, now: float, *jobs: Job, live: tuple[str, ...] = ()) -> list[Job]:
+    return reconciler.due("leonardo", jobs, live, now)
+
+
+def test_an_orphan_is_due_after_some_time() -> None:
     reconciler = Reconciler("demo")
-    assert reconciler.due([ORPHAN], (), now=100) == []
-    assert reconciler.due([ORPHAN], (), now=100 + SECONDS_APART - 1) == []
-    assert reconciler.due([ORPHAN], (), now=100 + SECONDS_APART) == [ORPHAN]
-    assert reconciler.due([ORPHAN], (), now=100 + SECONDS_APART + 1) == [ORPHAN]
-    assert reconciler.due([], (), now=100 + SECONDS_APART + 2) == []
+    assert due(reconciler, 100, ORPHAN) == []
+    assert due(reconciler, 100 + SECONDS_APART - 1, ORPHAN) == []
+    assert due(reconciler, 100 + SECONDS_APART, ORPHAN) == [ORPHAN]
+
+
+def test_an_orphan_that_stays_is_due_again_after_pauses_that_double() -> None:
+    reconciler = Reconciler("demo")
+    tries = [second for second in range(2000) if due(reconciler, float(second), ORPHAN)]
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
+    assert pauses == [40, 80, 160, 320, LONGEST_PAUSE, LONGEST_PAUSE][: len(pauses)]
+    assert len(pauses) >= 4
+
+
+def test_a_thousand_orphans_are_cancelled_a_few_at_a_time() -> None:
+    reconciler = Reconciler("demo")
+    many = [replace(ORPHAN, job_id=str(number)) for number in range(1000)]
+    due(reconciler, 100, *many)
+    first, second = (due(reconciler, 130 + tick, *many) for tick in range(2))
+    assert len(first) == len(second) == AT_ONCE
+    assert not {job.job_id for job in first} & {job.job_id for job in second}
+
+
+def test_the_same_job_id_on_two_clusters_is_two_jobs() -> None:
+    reconciler = Reconciler("demo")
+    reconciler.due("leonardo", [ORPHAN], (), 100)
+    assert reconciler.due("it4lia", [ORPHAN], (), 100 + SECONDS_APART) == []
 
 
 def test_a_job_whose_session_appears_in_time_starts_from_the_beginning() -> None:
     reconciler = Reconciler("demo")
-    reconciler.due([ORPHAN], (), now=100)
-    assert reconciler.due([ORPHAN], {SESSION_ID}, now=110) == []
-    assert reconciler.due([ORPHAN], (), now=100 + SECONDS_APART) == []
-    assert reconciler.due([ORPHAN], (), now=100 + 2 * SECONDS_APART) == [ORPHAN]
+    due(reconciler, 100, ORPHAN)
+    assert due(reconciler, 110, ORPHAN, live=(SESSION_ID,)) == []
+    assert due(reconciler, 100 + SECONDS_APART, ORPHAN) == []
+    assert due(reconciler, 100 + 2 * SECONDS_APART, ORPHAN) == [ORPHAN]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hpchub.jobs import exits
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.request import job_comment
 from hpchub.jobs.session import ORDER, Phase, Report, ReportConflict, Session
@@ -134,23 +135,24 @@ def test_the_time_of_completing_is_that_of_its_first_sight() -> None:
 
 
 STARTING, READY = Report(phase="starting"), Report(phase="ready", port=40_001)
-FAILED = Report(phase="failed", message="Traceback: disk full")
+FAILED, OVER = Report(phase="failed", message="Traceback: disk full"), Report(phase="ended")
 TOLD = {
-    # phase: after starting, ready (the hub has yet to reach it), failed
-    S: (T, S, E),
-    Q: (T, Q, E),
-    T: (T, T, E),
-    R: (R, R, E),
-    N: (N, N, E),
+    # phase: after starting, ready (the hub has yet to reach it), failed, ended (Slurm has yet to say why)
+    S: (T, S, N, N),
+    Q: (T, Q, N, N),
+    T: (T, T, N, N),
+    R: (R, R, N, N),
+    N: (N, N, N, N),
 }
+REPORTS = [STARTING, READY, FAILED, OVER]
 
 
-@pytest.mark.parametrize("report", [STARTING, READY, FAILED], ids=lambda report: report.phase)
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.phase)
 @pytest.mark.parametrize("phase", TOLD)
 def test_what_a_report_does_in_each_phase(phase: Phase, report: Report) -> None:
     mine = session(phase)
     assert mine.accept(report)
-    assert mine.phase is TOLD[phase][[STARTING, READY, FAILED].index(report)]
+    assert mine.phase is TOLD[phase][REPORTS.index(report)]
     assert mine.contacted
     assert mine.port == (report.port or 0)
 
@@ -177,7 +179,46 @@ def test_a_port_is_told_once() -> None:
 def test_a_failure_keeps_the_end_of_the_log() -> None:
     mine = session(Phase.STARTING)
     mine.accept(FAILED)
-    assert (mine.ending, mine.log_tail) == (Ending.SERVER_EXITED, "Traceback: disk full")
+    assert mine.log_tail == "Traceback: disk full"
+
+
+@pytest.mark.parametrize(
+    ("report", "state", "exit_status", "ending"),
+    [
+        pytest.param(FAILED, "FAILED", exits.SERVER_EXITED, Ending.SERVER_EXITED, id="an error of the server"),
+        pytest.param(FAILED, "OUT_OF_MEMORY", None, Ending.OUT_OF_MEMORY, id="killed for its memory"),
+        pytest.param(OVER, "COMPLETED", 0, Ending.FINISHED, id="shut down from inside"),
+        pytest.param(OVER, "CANCELLED", None, Ending.CANCELLED, id="cancelled by hand"),
+        pytest.param(OVER, "TIMEOUT", None, Ending.TIME_LIMIT, id="time over"),
+    ],
+)
+def test_the_job_tells_the_end_and_slurm_the_reason(
+    report: Report, state: str, exit_status: int | None, ending: Ending
+) -> None:
+    mine = session(Phase.READY)
+    mine.accept(report)
+    mine.observe(job(JobState.ENDED, slurm_state=state, exit_status=exit_status), VIEW, HUB)
+    assert mine.ending is ending
+
+
+@pytest.mark.parametrize(("report", "ending"), [(FAILED, Ending.SERVER_EXITED), (OVER, Ending.JOB_FAILED)])
+def test_without_a_word_of_slurm_the_job_s_own_counts(report: Report, ending: Ending) -> None:
+    mine = session(Phase.READY)
+    mine.accept(report)
+    mine.end_without_a_reason()
+    assert mine.ending is ending
+
+
+def test_the_end_that_an_ended_session_reports_is_no_news() -> None:
+    mine = session()
+    mine.end(Ending.STOPPED)
+    assert not mine.accept(OVER)
+
+
+def test_a_field_of_another_version_is_left_out() -> None:
+    stored = session(Phase.READY).as_dict()
+    newer = {**stored, "colour": "blue", "request": {**stored["request"], "flavour": "mint"}}
+    assert Session.from_dict(newer).as_dict() == stored
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -277,7 +318,6 @@ def test_what_is_stored_is_taken_up_again_unchanged(stored: Session) -> None:
         {"request": FIELDS, "phase": "ready"},
         {"request": FIELDS, "token_id": 1, "begun_epoch": 1, "phase": "no phase"},
         {"request": FIELDS, "token_id": 1, "begun_epoch": 1, "phase": "ready", "ending": "no ending"},
-        {"request": FIELDS, "token_id": 1, "begun_epoch": 1, "phase": "ready", "unknown": 1},
         {"request": {**FIELDS, "user": "-x"}, "token_id": 1, "begun_epoch": 1, "phase": "ready"},
         {"child_conf": {}, "job_id": "12"},
     ],

@@ -1,0 +1,244 @@
+"""A server whose session outlives the hub: stored at each change, fed by views and reports, ended once.
+
+Nothing here knows what may be started; that is :mod:`spawners.site`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jupyterhub import orm
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import object_session
+from traitlets import default
+from wrapspawner import WrapSpawner
+
+from hpchub.engine import Engine
+from hpchub.jobs.endings import Ending
+from hpchub.jobs.session import Phase, Report, Session
+from hpchub.slurm.model import ClusterView
+from hpchub.slurm.watch import Watcher
+from spawners.errors import Refused
+from spawners.signal import Signal
+from spawners.slurm import HPCSlurmSpawner
+from spawners.takeup import TakeUp
+
+BACKENDS = {"slurm": HPCSlurmSpawner}
+"""The spawner class of each kind of cluster; a cluster with another backend is one entry and one class."""
+
+
+class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no types
+    """One server and its session.
+
+    ``session`` is the current session, or the last one once that is over.  ``accepted`` is the last choice that was
+    accepted.  ``unreadable`` is a stored session of another version: it is kept as it is, and its job left alone.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.session: Session | None = None
+        self.accepted: dict[str, Any] | None = None
+        self.unreadable: dict[str, Any] | None = None
+        self.signal = Signal()
+        self._stop_listening: Callable[[], None] = lambda: None
+        self._take_up: TakeUp | None = None
+        self._unsaved = False
+        super().__init__(**kwargs)
+
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = self.user.settings["hpchub"]
+        return engine
+
+    @property
+    def watcher(self) -> Watcher:
+        if self.session is None:
+            raise RuntimeError("there is no session yet, and so no cluster to watch")
+        return self.engine.watcher_of(self.session.request.cluster)
+
+    @property
+    def hub_address(self) -> str:
+        """Where the server's job looks for the hub."""
+        return str(self.hub_connect_url or self.engine.catalogue.site.hub.hub_url)
+
+    @default("db")
+    def _own_db_session(self) -> Any:
+        return object_session(self.orm_spawner)
+
+    # The session and its storage
+
+    def begin(self, session: Session) -> None:
+        """Make a session this server's own, and listen to its cluster."""
+        self._forget()
+        self.session = session
+        self.engine.sessions[session.id] = self
+        cluster = self.engine.catalogue.site.clusters.get(session.request.cluster)
+        self.child_class = BACKENDS[cluster.backend if cluster else "slurm"]
+        self.child_spawner = None
+        self.construct_child()
+        if not session.over:
+            self._stop_listening = self.watcher.listen(self._on_view)
+            if session.job_id:
+                self.watcher.follow(session.job_id)
+
+    def _forget(self) -> None:
+        self._stop_listening()
+        if self.session is not None:
+            self.engine.sessions.pop(self.session.id, None)
+
+    def delete_forever(self) -> None:
+        """JupyterHub removes this server: nobody will ask for its last session any more."""
+        self._forget()
+
+    def construct_child(self) -> HPCSlurmSpawner:
+        self.child_config = {"owner": self}
+        child: HPCSlurmSpawner = super().construct_child()
+        return child
+
+    def changed(self) -> None:
+        """Store the session and tell everyone who waits for it; called after every change."""
+        session = self.session
+        if session is None:
+            return
+        if session.over:
+            self._stop_listening()
+            self.watcher.unfollow(session.job_id)
+        elif session.job_id:
+            self.watcher.follow(session.job_id)
+        self.store()
+        self.signal.fire()
+
+    def store(self) -> None:
+        """Write the session to the hub's database; what fails is tried again with the next view."""
+        try:
+            self.orm_spawner.state = self.get_state()
+            self.db.commit()
+            self._unsaved = False
+        except SQLAlchemyError as error:
+            self.db.rollback()
+            self._unsaved = True
+            self.log.error("%s: the session could not be stored: %s", self._log_name, error)
+
+    def get_state(self) -> dict[str, Any]:
+        """Give all that must survive the hub: the session and the last accepted choice."""
+        stored = self.session.as_dict() if self.session else self.unreadable
+        return {
+            **({"accepted": self.accepted} if self.accepted else {}),
+            **({"session": stored} if stored else {}),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what was stored."""
+        self.accepted = state.get("accepted")
+        stored = state.get("session")
+        if not stored:
+            return
+        try:
+            session = Session.from_dict(stored)
+        except (ValueError, TypeError, KeyError) as error:
+            self.log.error("%s: the stored session cannot be read, its job is left alone: %s", self._log_name, error)
+            self.unreadable = stored
+            self.engine.unreadable.add(str(stored.get("request", {}).get("session_id")))
+            return
+        self.begin(session)
+        if self.orm_spawner.server is None:
+            # JupyterHub has ended this server; the hub died before the session was stored as over.
+            self._revoke(session)
+
+    def clear_state(self) -> None:
+        """Keep the last session, which is over, for whoever asks what happened; forget the child."""
+        self.child_spawner = None
+        self.child_config = {}
+
+    # News of the session
+
+    def _on_view(self, view: ClusterView) -> None:
+        """Take in a new snapshot of the cluster."""
+        session = self.session
+        if session is None or session.over:
+            return
+        was_ready = session.phase is Phase.READY
+        job = session.mine_among(view)
+        if (job is not None and session.observe(job, view, self.hub_address)) or self._unsaved:
+            self._changed_from(was_ready, session)
+
+    def report(self, report: Report) -> None:
+        """Take in what the job itself says.
+
+        Raises:
+            ReportConflict: it contradicts what is known.
+        """
+        session = self.session
+        if session is None:
+            return
+        was_ready = session.phase is Phase.READY
+        if session.accept(report):
+            self._changed_from(was_ready, session)
+
+    def _changed_from(self, was_ready: bool, session: Session) -> None:
+        self.changed()
+        if was_ready and session.phase is not Phase.READY and self.server is not None and not self._stop_pending:
+            self.engine.keep(self._see_it_off(), f"ending {session.id}")
+
+    async def _see_it_off(self) -> None:
+        """Remove the route at the first sign of the end: the node is shared, and the port may soon be another's."""
+        await self.user.settings["proxy"].delete_user(self.user, self.name)
+        await self.construct_child().learn_why_it_ends()
+        if self.ready:
+            await self.poll_and_notify()
+
+    # The life of the server
+
+    def start(self) -> Any:
+        """Run the session that the choice began."""
+        return self.construct_child().start()
+
+    async def poll(self) -> int | None:
+        """Return None as long as the session is not known to be over."""
+        if self.session is None:
+            return 0 if self.unreadable is None else None
+        if self._check_pending and self._take_up is None:
+            self._take_up = TakeUp(self)
+            return await self._take_up.run()
+        status: int | None = await self.construct_child().poll()
+        return status
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session.
+
+        Raises:
+            Refused: it was stored by another version, so that nobody here knows its job.
+        """
+        if self.unreadable is not None and self.session is None:
+            raise Refused("This session belongs to another version of the hub; its job goes on.", reason="version")
+        if self.session is not None:
+            await self.construct_child().stop(now)
+
+    def run_post_stop_hook(self) -> Any:
+        """Revoke the token at every end."""
+        if self.session is not None:
+            self._revoke(self.session)
+        return super().run_post_stop_hook()
+
+    def _revoke(self, session: Session) -> None:
+        """End a session for good: its token goes by its id, since after a restart nobody knows the token itself."""
+        if session.token_id == 0:
+            return
+        session.end(Ending.STOPPED)
+        token = self.db.get(orm.APIToken, session.token_id)
+        if token is not None and token.user is self.user.orm_user:
+            self.db.delete(token)
+        # SQLite gives a deleted row's id to a later one: it must not be used a second time.
+        session.token_id = 0
+        self.changed()
+
+    async def get_url(self) -> str:
+        """Give the server's address from the session, which knows it also where JupyterHub does not yet."""
+        if self.session is None or not self.session.port:
+            url: str = self.server.url
+            return url
+        return f"{self.construct_child().address()}{self.server.base_url}"
+
+    async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
+        """Refuse JupyterHub's internal TLS: the certificates would have to reach the node, and cannot yet."""
+        raise Refused("Encryption inside (internal_ssl) is not possible with this spawner.", reason="internal-ssl")
