@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.cache import HUB, digest
-from demo.place import Place
+from demo.place import REPOSITORY, Place
 from demo.site import acting_as
 from demo.software import PROJECT
 from demo.steps import LINES_OF_A_FAILURE, SYSTEM_PATH, DemoError, step, system_environment
@@ -86,7 +86,7 @@ def start(place: Place) -> None:
     Raises :class:`DemoError` with the end of the hub's log when it does not answer within a minute.
     """
     mark = place.folder / "hub.started-from"
-    wanted = digest(HUB, *PROJECT, place.site.parent, place.hub / "jupyterhub_config.py")
+    wanted = digest(HUB, *PROJECT, place.site.parent, REPOSITORY / "jupyterhub_config.py")
     running = hub(place).pid() is not None
     if running and mark.is_file() and mark.read_text() == wanted:
         _wait_for_answer(place)
@@ -153,7 +153,9 @@ def _wait_for_answer(place: Place) -> None:
         died = hub(place).pid() is None
         if died or time.monotonic() > deadline:
             log = place.hub / "hub.log"
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LINES_OF_A_FAILURE:])
+            # The folder is the hub's: with root's rights a link there could show any file.
+            with acting_as(place.people.hub_user):
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-LINES_OF_A_FAILURE:])
             what = "died at its start" if died else f"did not answer within {START_SECONDS:.0f} s"
             raise DemoError(f"The hub {what}. The end of {log}:\n{tail}")
         time.sleep(0.05)

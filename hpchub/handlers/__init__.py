@@ -7,11 +7,13 @@ from typing import Any
 from jupyterhub import apihandlers, handlers
 
 from hpchub.handlers.sessions import SessionHandler, SessionsHandler
+from hpchub.handlers.snapshot import SnapshotHandler
 from hpchub.handlers.spawn import SpawnPageHandler
 
 Route = tuple[Any, ...]
 
 OURS: list[Route] = [
+    (r"/api/hpchub/snapshot", SnapshotHandler),
     (r"/api/hpchub/sessions", SessionsHandler),
     (r"/api/hpchub/sessions/([0-9a-f]{32})", SessionHandler),
 ]

@@ -16,8 +16,10 @@ from jupyterhub.spawner import Spawner
 from tornado import web
 
 from hpchub.handlers.sessions import public
+from hpchub.handlers.snapshot import figures
 from hpchub.handlers.spawn import SpawnPageHandler
 from hpchub.jobs.session import Session
+from hpchub.slurm.model import ClusterView, Node, Partition
 from spawners.site import SiteSpawner
 from tests.unit.data.job_request import REQUEST
 
@@ -128,4 +130,29 @@ def test_a_session_tells_its_user_all_but_what_is_the_hubs() -> None:
         "ending": None,
         "message": None,
         "log_tail": None,
+    }
+
+
+def test_the_snapshot_counts_free_gpus_of_usable_nodes() -> None:
+    def node(name: str, usable: bool, used: int) -> Node:
+        return Node(
+            name, "127.0.0.1", frozenset({"boost"}), usable, 32, 0, 1000, 0, gpus={"a100": 4}, gpus_used={"a100": used}
+        )
+
+    view = ClusterView(
+        "leonardo",
+        taken_epoch=7.0,
+        partitions={"boost": Partition("boost", up=True, max_minutes=None), "serial": Partition("serial", False, 240)},
+        nodes=(node("n1", True, 1), node("n2", False, 0)),
+    )
+    assert figures(view) == {
+        "taken_epoch": 7.0,
+        "silent_since_epoch": None,
+        "nodes": 2,
+        "usable_nodes": 1,
+        "jobs": {},
+        "partitions": {
+            "boost": {"up": True, "free_gpus": {"a100": 3}},
+            "serial": {"up": False, "free_gpus": {}},
+        },
     }
