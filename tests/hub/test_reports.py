@@ -71,13 +71,13 @@ def test_a_field_that_is_none_of_the_three_is_refused(
     assert f"{field}: Extra inputs are not permitted" in sentence
 
 
-PHASES = "Input should be 'starting', 'ready' or 'failed'"
+PHASES = "Input should be 'starting', 'ready', 'failed' or 'ended'"
 
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        pytest.param({"phase": "ended"}, f"phase: {PHASES}", id="a phase that is not the job's to say"),
+        pytest.param({"phase": "queued"}, f"phase: {PHASES}", id="a phase that is not the job's to say"),
         pytest.param({"phase": "submitted"}, f"phase: {PHASES}", id="a phase of before"),
         pytest.param({"phase": 1}, f"phase: {PHASES}", id="a number as phase"),
         pytest.param({"phase": ["ready"]}, f"phase: {PHASES}", id="a list as phase"),

@@ -168,12 +168,15 @@ class Site:
         return self.ready(user, server)
 
     def stop_servers(self) -> None:
-        """Stop every server of everybody, and wait until neither the hub nor Slurm has any."""
+        """Stop every server of everybody, and wait until neither the hub nor Slurm has any; named ones are removed."""
         for person in self.api("GET", "/users?state=active").json:
             for name in person["servers"]:
                 self.api("DELETE", self.server_path(person["name"], name))
         until(lambda: not self.api("GET", "/users?state=active").json, "all servers to be stopped")
         until(lambda: not self.live_jobs(), "all jobs to be gone")
+        for person in self.api("GET", "/users?include_stopped_servers").json:
+            for name in filter(None, person["servers"]):
+                self.api("DELETE", self.server_path(person["name"], name), {"remove": True})
 
     # Slurm
 
