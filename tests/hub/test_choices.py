@@ -11,18 +11,10 @@ from typing import Any
 import pytest
 
 from tests.hub.unharmed import active_servers, jobs_of, nothing_starts
+from tests.support.choices import ADA
 from tests.support.form import FormSession
 from tests.support.site import REPOSITORY, SYSTEM_PYTHON, Site
 
-ADA: dict[str, Any] = {
-    "profile": "agrifood/remote-sensing",
-    "cluster": "leonardo",
-    "allocation": "aifac_agri01",
-    "size": "small",
-    "minutes": 120,
-    "qos": None,
-    "event": None,
-}
 PREPARATION = {"profile": "general/data-preparation", "allocation": "aifac_agri01", "minutes": 30}
 """The cheapest choice that differs from the default in every respect."""
 HERS = "Yours: agrifood/remote-sensing, climate/weather-data, general/data-preparation, general/pytorch."

@@ -14,7 +14,7 @@ import pytest
 
 from tests.machine.machine import Machine, Result, booted
 
-CLONE = "/root/jupyterhub-hpc"
+CLONE = "/srv/jupyterhub-hpc"
 STATE = "/var/lib/hpchub-demo"
 Traces = dict[str, dict[str, str]]
 

@@ -12,6 +12,6 @@ RINGS = ("unit", "hub", "slurm", "browser")
 @pytest.mark.whole_suite
 def test_all_rings_pass_on_a_fresh_machine() -> None:
     with booted() as machine:
-        machine.put_repository("/root/jupyterhub-hpc")
-        result = machine.run("./run", "test", *RINGS, folder="/root/jupyterhub-hpc", seconds=3600)
+        machine.put_repository("/srv/jupyterhub-hpc")
+        result = machine.run("./run", "test", *RINGS, folder="/srv/jupyterhub-hpc", seconds=3600)
         assert result.status == 0, result.output[-20000:]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.slurm.choices import ADA, BRUNO
 from tests.slurm.test_restart import fill, free
+from tests.support.choices import ADA, BRUNO
 from tests.support.site import Site
 from tests.support.wait import until
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.slurm.choices import ADA, BRUNO
+from tests.support.choices import ADA, BRUNO
 from tests.support.site import Site
 from tests.support.wait import until
 

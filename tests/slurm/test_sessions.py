@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.slurm.choices import ADA, BRUNO
+from tests.support.choices import ADA, BRUNO
 from tests.support.site import Site
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.choices import ADA, BRUNO
 from tests.slurm.test_restart import reachable
+from tests.support.choices import ADA, BRUNO
 from tests.support.site import Site
 from tests.support.wait import until
 

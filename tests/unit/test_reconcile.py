@@ -11,20 +11,7 @@ import pytest
 from hpchub.jobs.request import job_comment
 from hpchub.reconcile import AT_ONCE, LONGEST_PAUSE, SECONDS_APART, Reconciler, orphans
 from hpchub.slurm.model import Job, JobState
-from tests.unit.data.job_request import SESSION_ID
-
-ORPHAN = Job(
-    job_id="17",
-    user="ada",
-    state=JobState.RUNNING,
-    slurm_state="RUNNING",
-    reason="",
-    node="lrdn0001",
-    account="aifac_agri01",
-    partition="boost_usr_prod",
-    qos="normal",
-    comment=job_comment("demo", "ada", "", SESSION_ID),
-)
+from tests.unit.data.job_request import JOB, SESSION_ID
 
 
 @pytest.mark.parametrize(
@@ -47,13 +34,13 @@ ORPHAN = Job(
     ],
 )
 def test_what_an_orphan_is(changes: dict[str, Any], orphan: bool) -> None:
-    job = replace(ORPHAN, **changes)
+    job = replace(JOB, **changes)
     assert orphans([job], "demo", live=()) == ([job] if orphan else [])
 
 
 def test_the_job_of_a_live_session_is_none() -> None:
-    assert orphans([ORPHAN], "demo", live={SESSION_ID}) == []
-    assert orphans([ORPHAN], "demo", live={"f" * 32}) == [ORPHAN]
+    assert orphans([JOB], "demo", live={SESSION_ID}) == []
+    assert orphans([JOB], "demo", live={"f" * 32}) == [JOB]
 
 
 def due(reconciler: Reconciler, now: float, *jobs: Job, live: tuple[str, ...] = ()) -> list[Job]:
@@ -62,14 +49,14 @@ def due(reconciler: Reconciler, now: float, *jobs: Job, live: tuple[str, ...] = 
 
 def test_an_orphan_is_due_after_some_time() -> None:
     reconciler = Reconciler("demo")
-    assert due(reconciler, 100, ORPHAN) == []
-    assert due(reconciler, 100 + SECONDS_APART - 1, ORPHAN) == []
-    assert due(reconciler, 100 + SECONDS_APART, ORPHAN) == [ORPHAN]
+    assert due(reconciler, 100, JOB) == []
+    assert due(reconciler, 100 + SECONDS_APART - 1, JOB) == []
+    assert due(reconciler, 100 + SECONDS_APART, JOB) == [JOB]
 
 
 def test_an_orphan_that_stays_is_due_again_after_pauses_that_double() -> None:
     reconciler = Reconciler("demo")
-    tries = [second for second in range(2000) if due(reconciler, float(second), ORPHAN)]
+    tries = [second for second in range(2000) if due(reconciler, float(second), JOB)]
     pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert pauses == [40, 80, 160, 320, LONGEST_PAUSE, LONGEST_PAUSE][: len(pauses)]
     assert len(pauses) >= 4
@@ -77,7 +64,7 @@ def test_an_orphan_that_stays_is_due_again_after_pauses_that_double() -> None:
 
 def test_a_thousand_orphans_are_cancelled_a_few_at_a_time() -> None:
     reconciler = Reconciler("demo")
-    many = [replace(ORPHAN, job_id=str(number)) for number in range(1000)]
+    many = [replace(JOB, job_id=str(number)) for number in range(1000)]
     due(reconciler, 100, *many)
     first, second = (due(reconciler, 130 + tick, *many) for tick in range(2))
     assert len(first) == len(second) == AT_ONCE
@@ -86,13 +73,13 @@ def test_a_thousand_orphans_are_cancelled_a_few_at_a_time() -> None:
 
 def test_the_same_job_id_on_two_clusters_is_two_jobs() -> None:
     reconciler = Reconciler("demo")
-    reconciler.due("leonardo", [ORPHAN], (), 100)
-    assert reconciler.due("it4lia", [ORPHAN], (), 100 + SECONDS_APART) == []
+    reconciler.due("leonardo", [JOB], (), 100)
+    assert reconciler.due("it4lia", [JOB], (), 100 + SECONDS_APART) == []
 
 
 def test_a_job_whose_session_appears_in_time_starts_from_the_beginning() -> None:
     reconciler = Reconciler("demo")
-    due(reconciler, 100, ORPHAN)
-    assert due(reconciler, 110, ORPHAN, live=(SESSION_ID,)) == []
-    assert due(reconciler, 100 + SECONDS_APART, ORPHAN) == []
-    assert due(reconciler, 100 + 2 * SECONDS_APART, ORPHAN) == [ORPHAN]
+    due(reconciler, 100, JOB)
+    assert due(reconciler, 110, JOB, live=(SESSION_ID,)) == []
+    assert due(reconciler, 100 + SECONDS_APART, JOB) == []
+    assert due(reconciler, 100 + 2 * SECONDS_APART, JOB) == [JOB]

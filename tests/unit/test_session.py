@@ -16,23 +16,11 @@ from hpchub.jobs.endings import Ending
 from hpchub.jobs.request import job_comment
 from hpchub.jobs.session import ORDER, Phase, Report, ReportConflict, Session
 from hpchub.slurm.model import ClusterView, Job, JobState, Node
-from tests.unit.data.job_request import FIELDS, REQUEST, SESSION_ID, request
+from tests.unit.data.job_request import FIELDS, JOB, REQUEST, SESSION_ID, request
 
 HUB = "http://127.0.0.1:8081/hub"
 NODE = Node("lrdn0001", "10.0.0.1", frozenset({"boost_usr_prod"}), True, 32, 8, 494_000, 0)
 VIEW = ClusterView("leonardo", nodes=(NODE,))
-JOB = Job(
-    job_id="17",
-    user="ada",
-    state=JobState.RUNNING,
-    slurm_state="RUNNING",
-    reason="",
-    node="lrdn0001",
-    account="aifac_agri01",
-    partition="boost_usr_prod",
-    qos="normal",
-    comment=REQUEST.comment,
-)
 WORDS = {
     JobState.PENDING: "PENDING",
     JobState.RUNNING: "RUNNING",

@@ -18,23 +18,12 @@ from hpchub.errors import SlurmError, SlurmSilent
 from hpchub.slurm.client import SlurmClient
 from hpchub.slurm.model import ClusterView, Job, JobState, Node, Partition, Qos
 from hpchub.slurm.watch import Beat, Watcher
+from tests.unit.data.job_request import JOB
 
 FAST = Beat(busy=0.01, idle=0.01, nodes=0.01, accounts=0.01, longest_pause=0.02)
 FAR = 3600.0
 """Longer than any test: what happens in spite of it was not the beat."""
 NODE = Node("lrdn0001", "127.0.0.1", frozenset({"boost_usr_prod"}), True, 32, 0, 494_000, 0)
-JOB = Job(
-    job_id="17",
-    user="ada",
-    state=JobState.RUNNING,
-    slurm_state="RUNNING",
-    reason="",
-    node="lrdn0001",
-    account="aifac_agri01",
-    partition="boost_usr_prod",
-    qos="normal",
-    comment="",
-)
 ENDED = replace(JOB, state=JobState.ENDED, slurm_state="TIMEOUT")
 
 

@@ -1,4 +1,4 @@
-"""A job request to vary, as an accepted choice of ada's becomes one."""
+"""A job request to vary, as an accepted choice of ada's becomes one; and the job of it that runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import string
 from typing import Any
 
 from hpchub.jobs.request import JobRequest
+from hpchub.slurm.model import Job, JobState
 
 SESSION_ID = "0123456789abcdef0123456789abcdef"
 FIELDS: dict[str, Any] = {
@@ -33,6 +34,18 @@ def request(**changes: Any) -> JobRequest:
 
 
 REQUEST = request()
+JOB = Job(
+    job_id="17",
+    user="ada",
+    state=JobState.RUNNING,
+    slurm_state="RUNNING",
+    reason="",
+    node="lrdn0001",
+    account="aifac_agri01",
+    partition="boost_usr_prod",
+    qos="normal",
+    comment=REQUEST.comment,
+)
 
 
 def words_of(signs: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The choices that the tests of this ring start."""
+"""The choices that the tests on a running site start."""
 
 from __future__ import annotations
 
