@@ -184,13 +184,18 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             return
         # Measured from when this hub process could have heard it: a restart must not end a session.
         waited = time.time() - max(session.runs_since_epoch, self.engine.started_epoch)
-        if not session.contacted and waited > cluster.contact_seconds:
+        if not session.contacted and waited > cluster.contact_seconds + self._crowd_seconds():
             session.end(Ending.HUB_UNREACHABLE, hub_url=self.owner.hub_address)
         elif waited > cluster.start_seconds:
             session.end(Ending.SILENT_SERVER, seconds=cluster.start_seconds)
         else:
             return
         self.owner.changed()
+
+    def _crowd_seconds(self) -> int:
+        """Give a room that starts at once more time: its jobs slow each other down, on one machine most of all."""
+        sessions = [owner.session for owner in self.engine.sessions.values()]
+        return sum(each is not None and each.phase is Phase.STARTING for each in sessions) - 1
 
     async def _cancel_what_is_left(self) -> None:
         """Cancel the job of a session that we ended ourselves; Slurm refuses harmlessly if it is gone."""

@@ -174,8 +174,8 @@ class Cluster(Model):
     """The address that notebook servers listen on, on the compute node."""
     gpus: Mapping[SlurmName, Line] = Field(default_factory=dict)
     """What people call a GPU, by Slurm's type name."""
-    contact_seconds: Positive = 8
-    """How long a job may run without speaking to the hub; more where starting Python from the file system is slow."""
+    contact_seconds: Positive = 60
+    """How long a job may run without speaking to the hub: what a cold parallel file system needs to start a Python."""
     start_seconds: Positive = 300
     """How long a job may run before its notebook server listens."""
 
