@@ -7,7 +7,7 @@
     │   └── ChoiceRefused       what was asked is not one of the user's offers
     ├── CatalogueError          a file of the catalogue or the site is wrong
     ├── SlurmError              a Slurm command failed, hung or answered what we cannot read
-    │   └── SlurmSilent         nothing answered: time limit, refused connection, open circuit
+    │   └── SlurmSilent         nothing answered within the time limit
     └── LauncherError           the launcher refused or broke
         ├── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
         └── SubmitUnclear       nobody knows whether there is a job now: look for it, never submit again

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-JOB_NAME = "hpchub"
 COMMENT_VERSION = "1"
 SERVER_NAME_BYTES = 700
 """The longest server name as it stands in a comment: Slurm refuses comments of more than 1024 bytes."""

@@ -11,6 +11,7 @@ import jinja2
 
 from hpchub.jobs import exits
 from hpchub.jobs.request import JobRequest
+from hpchub.slurm.commands import JOB_NAME
 from hpchub.slurm.units import slurm_time
 
 _MARK = "HPCHUB_BOOTSTRAP"
@@ -48,6 +49,7 @@ def render(request: JobRequest) -> str:
     """Write the complete script for ``sbatch``."""
     return _template().render(
         request=request,
+        job_name=JOB_NAME,
         time=slurm_time(request.minutes),
         exit_no_environment=exits.NO_ENVIRONMENT,
         mark=_MARK,
