@@ -30,6 +30,8 @@ T = TypeVar("T")
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 SETTINGS = (CA_BUNDLE, Path("/etc/resolv.conf"), Path("/etc/pip.conf"))
 """Files of the host that a machine gets, because only with them it reaches the package registries from here."""
+DAILY = ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "e2scrub_all", "fstrim", "systemd-tmpfiles-clean")
+"""Debian's own timers, which write files when midnight comes in the middle of a test; a machine here has none."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def _fresh_root() -> Iterator[Path]:
         (root / "etc" / "hostname").write_text(f"{NAME}\n")
         # Debian's installer and its images for containers and clouds write it; mmdebstrap does not
         (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {NAME}\n")
+        for timer in DAILY:
+            (root / "etc" / "systemd" / "system" / f"{timer}.timer").symlink_to("/dev/null")
         yield root
     finally:
         _discard(folder)
