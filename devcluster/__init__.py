@@ -16,4 +16,6 @@ What is what, from the pure middle to the edges::
     lifecycle.py    up, down and clean: the order of the steps
     report.py       status and logs
     isolate.py      a command in namespaces of its own
+    slurm_root.py   another Slurm than the machine's, unpacked into a folder
+    overlay.py      … and laid over the machine's inside such namespaces
 """

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from devcluster import lifecycle, report
+from devcluster import lifecycle, report, slurm_root
 from devcluster.errors import DevclusterError
 from devcluster.isolate import run_isolated
 from devcluster.layout import layout_for
@@ -35,7 +35,10 @@ def build_parser() -> argparse.ArgumentParser:
     logs.add_argument("dir", metavar="DIR")
     logs.add_argument("name", metavar="NAME", nargs="?", help="a daemon by the name that status prints")
     isolate = verb("isolate", "run a command with users, ports and processes of its own; nothing of them stays")
+    isolate.add_argument("--slurm-root", metavar="ROOT", type=Path, help="take this Slurm instead of the machine's")
     isolate.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
+    root = verb("slurm-root", "fetch Debian's Slurm of another suite, unless that is done, and print where it lies")
+    root.add_argument("suite", metavar="SUITE", help="for example trixie")
     return parser
 
 
@@ -44,7 +47,10 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         if arguments.verb == "isolate":
-            return _isolate(arguments.command)
+            return _isolate(arguments.command, arguments.slurm_root)
+        if arguments.verb == "slurm-root":
+            print(slurm_root.fetch(arguments.suite))
+            return 0
         layout = layout_for(arguments.dir)
         if arguments.verb == "up":
             lifecycle.up(layout, load_clusters(arguments.clusters), load_people(arguments.people))
@@ -64,12 +70,12 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _isolate(command: Sequence[str]) -> int:
+def _isolate(command: Sequence[str], root: Path | None) -> int:
     if command[:1] == ["--"]:
         command = command[1:]
     if not command:
         raise DevclusterError("isolate needs a command: devcluster isolate -- COMMAND…")
-    return run_isolated(command)
+    return run_isolated(command, root)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def prepare(layout: Layout) -> None:
     shutil.chown(new, "slurm", "slurm")
     tables = "".join(Path("/usr/share/mysql", name).read_text(encoding="utf-8") for name in TABLES)
     done = subprocess.run(
-        ["mariadbd", "--no-defaults", "--bootstrap", f"--datadir={new}", *OPTIONS],
+        ["mariadbd", "--no-defaults", "--bootstrap", *_folders(new), *OPTIONS],
         input=f"create database mysql;\nuse mysql;\n{tables}\n{FIRST_COMMANDS}",
         text=True,
         capture_output=True,
@@ -68,6 +68,14 @@ def prepare(layout: Layout) -> None:
 
 def mariadb(layout: Layout) -> Daemon:
     """How MariaDB is run."""
-    places = [f"--datadir={layout.mysql}", f"--socket={layout.mysql_socket}", f"--pid-file={layout.mysql}/mariadbd.pid"]
+    places = [*_folders(layout.mysql), f"--socket={layout.mysql_socket}", f"--pid-file={layout.mysql}/mariadbd.pid"]
     # Started as root it would first read /etc/mysql; --no-defaults must be its first argument.
     return Daemon("mariadbd", ["mariadbd", "--no-defaults", *places, *OPTIONS], user="slurm")
+
+
+def _folders(datadir: Path) -> list[str]:
+    """Where the database lies, its temporary tables too.
+
+    They are named by the process's number: in a common /tmp, those of two isolated clusters are each other's.
+    """
+    return [f"--datadir={datadir}", f"--tmpdir={datadir}"]

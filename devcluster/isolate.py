@@ -6,9 +6,9 @@ What holds inside:
 - /etc is an overlay and /run is empty, both in memory: useradd and sudoers files work and vanish;
 - only the processes started inside are seen, and all of them end with the command.
 
-Files elsewhere are those of the machine.  The program runs twice: outside it starts ``unshare`` and passes signals on;
-inside, as process 1, it prepares the namespaces, starts the command and collects ended processes.  It imports nothing
-of this package, since inside it runs by its path, whatever the working folder is.
+Files elsewhere are those of the machine, except that another Slurm can be laid over the machine's.  The program runs
+twice: outside it starts ``unshare`` and passes signals on; inside, as process 1, it prepares the namespaces, starts the
+command and collects ended processes.  Inside it runs by its path, whatever the working folder is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+if __name__ == "__main__":
+    # Inside, Python is told to look nowhere but in its own folders.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from devcluster.errors import DevclusterError
+from devcluster.overlay import lay_over
 
 ISOLATED = "HPCHUB_ISOLATED"
 """Set to 1 in the environment of the command."""
@@ -54,13 +61,19 @@ def etc_is_overlay(mounts: str) -> bool:
     return any(line.split()[1:3] == ["/etc", "overlay"] for line in mounts.splitlines())
 
 
-def run_isolated(command: Sequence[str]) -> int:
-    """Run a command inside and return its exit status (128 + the signal's number where a signal ended it)."""
+def run_isolated(command: Sequence[str], slurm_root: Path | None = None) -> int:
+    """Run a command inside and return its exit status (128 + the signal's number where a signal ended it).
+
+    With ``slurm_root``, a folder that :mod:`devcluster.slurm_root` made, its Slurm takes the place of the machine's.
+    """
     if os.geteuid() != 0:
         print("isolate: only root can make the namespaces; run this as root or through sudo", file=sys.stderr)
         return 1
     child = subprocess.Popen(
-        [*OUTSIDE, sys.executable, "-I", str(Path(__file__).resolve()), *command],
+        [
+            *(*OUTSIDE, sys.executable, "-I", "-B", str(Path(__file__).resolve())),
+            *(str(slurm_root.resolve()) if slurm_root else "", *command),
+        ],
         start_new_session=True,  # a Ctrl-C of the terminal reaches only this process, which passes it on once
     )
     deadline: list[float] = []
@@ -133,13 +146,18 @@ def _bring_up_lo() -> None:
         fcntl.ioctl(any_socket, SIOCSIFADDR, second)
 
 
-def _be_process_one(command: Sequence[str]) -> int:
+def _be_process_one(slurm_root: str, command: Sequence[str]) -> int:
     """Start the command, pass signals on to it, and reap whatever ends, until the command itself has ended."""
     try:
         _prepare_namespaces()
+        if slurm_root:
+            lay_over(Path(slurm_root))
         child = subprocess.Popen(command, env={**os.environ, ISOLATED: "1"}, start_new_session=True)
     except subprocess.CalledProcessError as error:
         print(f"isolate: this machine does not let root do: {' '.join(error.cmd)}", file=sys.stderr)
+        return 1
+    except DevclusterError as error:
+        print(f"isolate: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"isolate: {command[0]}: {error.strerror}", file=sys.stderr)
@@ -154,4 +172,4 @@ def _be_process_one(command: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     # Leaving process 1 ends every other process of the namespace.
-    sys.exit(_be_process_one(sys.argv[1:]))
+    sys.exit(_be_process_one(sys.argv[1], sys.argv[2:]))

@@ -8,38 +8,42 @@ import pwd
 import shlex
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from devcluster import lifecycle
+from devcluster.daemons import living_pid
+from devcluster.fleet import slurm_version
 from devcluster.layout import layout_for
 from devcluster.spec import load_clusters, load_people
 from hpchub.slurm import commands
 
 REPOSITORY = Path(__file__).parents[4]
 PLACE = Path("/run/hpchub-capture")
-CONF = str(layout_for(str(PLACE)).slurm_conf("leonardo"))
+LAYOUT = layout_for(str(PLACE))
+CONF = LAYOUT.slurm_conf("leonardo")
 SESSION = "0123456789abcdef0123456789abcdef"
 MINE = f"hpchub=1&hub=demo&user=ada&server=&session={SESSION}"
 GPU = "--partition=boost_usr_prod --account=aifac_agri01 --qos=normal --cpus-per-task=8 --mem=8000M --time=60"
 # what a job would say that wants to end another's session
 NEWS = "1|bruno|COMPLETED|None|lrdn0001|x|y|z|0|0|0|hpchub=1"
+GREEDY = "python3 -c 'b = bytearray(400 * 2**20); import time; time.sleep(120)'"
 SERIAL = "--partition=lrd_all_serial --account=aifac_agri01 --cpus-per-task=1 --mem=500M --time=60"
 
 
 def slurm(command: str, user: str = "root") -> str:
     """Run one of Slurm's commands as a user."""
     entry = pwd.getpwnam(user)
-    environment = {"SLURM_CONF": CONF, "PATH": os.environ["PATH"]}
+    environment = {"SLURM_CONF": str(CONF), "PATH": os.environ["PATH"]}
     argv = ["setpriv", f"--reuid={user}", f"--regid={entry.pw_gid}", "--init-groups", "--", *shlex.split(command)]
     return subprocess.run(argv, env=environment, cwd="/", check=True, capture_output=True, text=True).stdout
 
 
-def submit(options: str, body: str = "sleep 600", user: str = "ada", comment: str = MINE) -> str:
-    """Submit a job of the hub's name; return its id."""
-    argv = f"sbatch --parsable --job-name=hpchub --output=/dev/null {options} --wrap {shlex.quote(body)}"
+def submit(options: str, body: str = "sleep 600", user: str = "ada", comment: str = MINE, name: str = "hpchub") -> str:
+    """Submit a job; return its id."""
+    argv = f"sbatch --parsable --job-name={name} --output=/dev/null {options} --wrap {shlex.quote(body)}"
     return slurm(f"{argv} --comment={shlex.quote(comment)}", user).strip()
 
 
@@ -57,23 +61,80 @@ def state(job_id: str) -> str:
     return slurm(f"squeue -h --states=all -j {job_id} -O State:20").strip()
 
 
+def reason(job_id: str) -> str:
+    """Give the reason why a job waits."""
+    return slurm(f"squeue -h -j {job_id} -O Reason:64").strip()
+
+
+@contextmanager
+def control_groups_on(node: str) -> Iterator[None]:
+    """Let a node use control groups of version 1, as a real one does, by a configuration of its own."""
+    pid = living_pid(LAYOUT, f"slurmd-{node}")
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+    folder = PLACE / "etc" / "control-groups"
+    folder.mkdir()
+    lines = [line for line in CONF.read_text().splitlines() if not line.startswith(("Proctrack", "Task", "JobAcct"))]
+    lines += ["ProctrackType=proctrack/cgroup", "TaskPlugin=task/cgroup"]
+    (folder / "slurm.conf").write_text("\n".join(lines) + "\n")
+    (folder / "gres.conf").write_text(CONF.with_name("gres.conf").read_text())
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\n")
+    until(lambda: living_pid(LAYOUT, f"slurmd-{node}") is None, "the node to be gone")
+    command = f"hostname localhost && exec slurmd -D -N {node} -f {folder}/slurm.conf"
+    slurmd = subprocess.Popen(["unshare", "--uts", "sh", "-c", command], cwd="/")
+    try:
+        yield
+    finally:
+        slurmd.terminate()
+        slurmd.wait()
+        # they are the machine's, whatever namespaces this runs in
+        for group in Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"):
+            for path in [*sorted(group.rglob("*/"), reverse=True), group]:
+                path.rmdir()
+
+
+def run_out_of_memory() -> str:
+    """Let the kernel end a job whose processes need more memory than it has; return its id."""
+    with control_groups_on("serial0002"):
+        job_id = submit(f"{SERIAL} --mem=100M --nodelist=serial0002", GREEDY)
+        until(lambda: state(job_id) == "OUT_OF_MEMORY", "the end for want of memory")
+    return job_id
+
+
+def be_preempted() -> str:
+    """Let a job of another QOS take a job's node; return the id of the latter."""
+    slurm("sacctmgr -i modify qos boost_qos_dbg set preempt=normal")
+    job_id = submit(f"{GPU} --gres=gpu:a100:4 --no-requeue --nodelist=lrdn0009")
+    until(lambda: state(job_id) == "RUNNING", "a job to preempt")
+    other = "--account=aifac_manif01 --partition=boost_usr_prod --qos=boost_qos_dbg --gres=gpu:a100:4 --time=10"
+    stronger = submit(f"{other} --nodelist=lrdn0009", user="dario", name="other")
+    until(lambda: state(job_id) == "PREEMPTED", "the preemption")
+    slurm(f"scancel {stronger}")
+    slurm("sacctmgr -i modify qos boost_qos_dbg set preempt=")
+    return job_id
+
+
 def make_ended_jobs() -> dict[str, str]:
     """Bring about every kind of end; return the job ids by what they are."""
-    greedy = "python3 -c 'b = bytearray(400 * 2**20); import time; time.sleep(120)'"
     jobs = {
         "timeout": submit(f"{SERIAL} --time=1"),
         "completed": submit(SERIAL, "true"),
         "failed-71": submit(SERIAL, "exit 71"),
         "killed-9": submit(SERIAL, "kill -9 $$"),
-        "over-memory": submit(f"{SERIAL} --mem=50M", greedy),
+        "over-memory": submit(f"{SERIAL} --mem=50M", GREEDY),
         "node-fail": submit(f"{GPU} --gres=gpu:a100:4 --no-requeue --nodelist=lrdn0010"),
         "cancelled": submit(SERIAL),
+        "cancelled-by-admin": submit(SERIAL),
         "cancelled-pending": submit(f"{SERIAL} --begin=now+1hour"),
     }
-    until(lambda: state(jobs["cancelled"]) == "RUNNING" == state(jobs["node-fail"]), "jobs to run")
-    for job_id in (jobs["cancelled"], jobs["cancelled-pending"]):
-        slurm(f"scancel {job_id}", "ada")
+    running = ("cancelled", "cancelled-by-admin", "node-fail")
+    until(lambda: all(state(jobs[kind]) == "RUNNING" for kind in running), "jobs to run")
+    for kind in ("cancelled", "cancelled-pending"):
+        slurm(f"scancel {jobs[kind]}", "ada")
+    slurm(f"scancel {jobs['cancelled-by-admin']}")
     slurm("scontrol update nodename=lrdn0010 state=down reason=test")
+    jobs["preempted"] = be_preempted()
+    jobs["out-of-memory"] = run_out_of_memory()
     until(lambda: state(jobs["timeout"]) == "TIMEOUT", "the time limit")
     until(lambda: state(jobs["over-memory"]) not in ("RUNNING", "COMPLETING"), "the end of the greedy job")
     return jobs
@@ -93,17 +154,33 @@ def make_live_jobs() -> dict[str, str]:
     slurm("scontrol update nodename=lrdn0003,lrdn0004 state=drain reason=test")
     window = "flags=maint starttime=now duration=60 users=root"
     slurm(f"scontrol create reservation reservationname=m nodes=lrdn0005 {window}")
-    os.kill(int(slurm("pgrep --full --oldest 'slurmd.* lrdn0006'")), signal.SIGKILL)
+    silent = living_pid(LAYOUT, "slurmd-lrdn0006")
+    assert silent is not None
+    os.kill(silent, signal.SIGKILL)
     jobs |= {
         "held": submit(f"{SERIAL} --hold"),
         "begin-time": submit(f"{SERIAL} --begin=now+1hour"),
         "node-not-available": submit(f"{GPU} --gres=gpu:a100:1 --nodelist=lrdn0004"),
         "resources": submit(f"{GPU} --gres=gpu:a100:4 --nodelist=lrdn0002"),
         "two-lines": submit(f"{SERIAL} --hold", comment=f"first\n{NEWS}"),
+        "budget": submit(f"{GPU} --gres=gpu:a100:4 --account=aifac_clima01 --time=180"),
+        "qos-time": submit(f"{GPU} --gres=gpu:a100:1 --qos=boost_qos_dbg --time=60"),
     }
+    other = "--account=aifac_cyber01 --partition=boost_usr_prod --cpus-per-task=1 --mem=500M --time=10"
+    submit(f"{other} --nodelist=lrdn0002 --array=0-3", user="bruno", name="other")
     until(lambda: "not_responding" in slurm("sinfo -h -N -n lrdn0006 -O StateComplete:40"), "a silent node")
     until(lambda: state(jobs["gpu-0"]) == "RUNNING", "jobs to run")
+    until(lambda: reason(jobs["budget"]) == "AssocGrpBillingMinutes", "the scheduler to know the budget")
     return jobs
+
+
+def requeue() -> str:
+    """Let an admin put a running job back into the queue; it stays there for two minutes."""
+    job_id = submit(SERIAL)
+    until(lambda: state(job_id) == "RUNNING", "a job to requeue")
+    slurm(f"scontrol requeue {job_id}")
+    until(lambda: state(job_id) == "PENDING", "the job to wait again")
+    return job_id
 
 
 def capture(target: Path, job_ids: dict[str, str]) -> None:
@@ -111,13 +188,14 @@ def capture(target: Path, job_ids: dict[str, str]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     answers = {
         "jobs": commands.jobs("leonardo"),
+        "queue": commands.queue("leonardo"),
         "nodes": commands.nodes("leonardo"),
         "partitions": commands.partitions("leonardo"),
         "associations": commands.associations("leonardo"),
         "qos": commands.qos(),
         "accounting": commands.accounting("leonardo", job_ids.values()),
     }
-    environment = {**commands.ENVIRONMENT, "SLURM_CONF": CONF}
+    environment = {**commands.ENVIRONMENT, "SLURM_CONF": str(CONF)}
     for name, argv in answers.items():
         done = subprocess.run(argv, env=environment, check=True, capture_output=True)
         (target / f"{name}.txt").write_bytes(done.stdout)
@@ -125,20 +203,21 @@ def capture(target: Path, job_ids: dict[str, str]) -> None:
     (target / "version.txt").write_text(slurm("sinfo --version"))
 
 
-def main(target: Path) -> None:
-    """Start a site, make jobs and nodes of every kind, write the answers."""
-    layout = layout_for(str(PLACE))
+def main() -> None:
+    """Start a site, make jobs and nodes of every kind, write the answers into the folder of the version that runs."""
+    year, month = slurm_version()
+    target = Path(__file__).parent / f"{year}.{month:02}"
     lifecycle.up(
-        layout,
+        LAYOUT,
         load_clusters(REPOSITORY / "demo" / "clusters.toml"),
         load_people(REPOSITORY / "demo" / "people.toml"),
     )
     try:
         slurm("sacctmgr -i modify qos boost_qos_dbg set MaxTRESPerUser=gres/gpu=8,node=2 MaxTRES=gres/gpu=4")
-        capture(target, {**make_ended_jobs(), **make_live_jobs()})
+        capture(target, {**make_ended_jobs(), **make_live_jobs(), "requeued": requeue()})
     finally:
-        lifecycle.down(layout)
+        lifecycle.down(LAYOUT)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
