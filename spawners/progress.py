@@ -1,4 +1,8 @@
-"""What a waiting person reads, from the session and the cluster's snapshot.  Pure."""
+"""The events of JupyterHub's progress stream, from the session and the cluster's snapshot.  Pure.
+
+Its sentences are English: JupyterHub calls ``progress()`` without a request, so nobody knows the reader's language.
+A page that wants another one reads the session by the API.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpchub.jobs.session import Phase, Session
+from hpchub.jobs.waiting import CHECKING, news
 from hpchub.slurm.model import ClusterView
-from hpchub.slurm.reasons import why_it_waits
 
 PERCENT = {
     Phase.SUBMITTED: 10,
@@ -22,34 +26,23 @@ PERCENT = {
 def event(session: Session | None, views: Mapping[str, ClusterView]) -> dict[str, Any]:
     """Give one event of JupyterHub's progress stream; ``message`` is plain text, which JupyterHub escapes."""
     if session is None:
-        return {"progress": 5, "message": "The choice is being checked."}
-    view = views.get(session.request.cluster)
-    text = sentence(session)
-    if view is not None and view.silent_since_epoch is not None and not session.over:
-        text += f" (Slurm on {view.cluster} does not answer at the moment; nothing is lost.)"
+        return {"progress": 5, "message": CHECKING}
+    told = news(session, views.get(session.request.cluster))
     return {
         "progress": PERCENT[session.phase],
-        "message": text,
+        "message": told.pop("sentence"),
         "session": session.id,
-        "phase": session.phase,
         "job_id": session.job_id or None,
         "reason": session.reason or None,
+        **told,
     }
 
 
-def sentence(session: Session) -> str:
-    """Say where the session is."""
-    request = session.request
-    match session.phase:
-        case Phase.SUBMITTED:
-            return f"Asking {request.cluster} for a place."
-        case Phase.QUEUED:
-            return f"Job {session.job_id} waits on {request.cluster}. {why_it_waits(session.reason)}"
-        case Phase.STARTING:
-            return f"Job {session.job_id} runs on {session.node or request.cluster}; the notebook server is starting."
-        case Phase.READY:
-            return "The notebook server is ready."
-        case Phase.ENDING:
-            return "The job is ending."
-        case Phase.ENDED:
-            return session.says
+def is_news(event: Mapping[str, Any], said: Mapping[str, Any] | None) -> bool:
+    """Tell whether an event says more than the last one: that the cluster has answered once more is not worth one."""
+    return said is None or _lasting(event) != _lasting(said)
+
+
+def _lasting(event: Mapping[str, Any]) -> dict[str, Any]:
+    says = event.get("cluster_says") or {}
+    return {**event, "cluster_says": says.get("silent_since_epoch")}
