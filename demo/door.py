@@ -37,6 +37,7 @@ def settings(place: Place) -> str:
         "clusters": list(CLUSTERS),
         "commands": {"sbatch": "/usr/bin/sbatch", "scancel": "/usr/bin/scancel"},
         "environment": {"SLURM_CONF": place.slurm_conf()},
+        "slurm_conf": {CLUSTERS[0]: place.slurm_conf()},
     }
     return json.dumps(values, indent=2) + "\n"
 

@@ -11,14 +11,15 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
-from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.model import Catalogue, Watching
 from hpchub.errors import LauncherError
 from hpchub.jobs.launcher import Launcher
 from hpchub.jobs.session import Report, Session
 from hpchub.reconcile import Reconciler
 from hpchub.slurm.client import SlurmClient
 from hpchub.slurm.model import ClusterView, Job
-from hpchub.slurm.watch import Watcher
+from hpchub.slurm.watch import Beat, Watcher
+from hpchub.ssh import LoginNode
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,13 @@ class Engine:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.launcher = Launcher(catalogue.site.launcher.door, catalogue.site.launcher.timeout_seconds)
+        site = catalogue.site
+        self._login_nodes = {
+            name: LoginNode(name, cluster.ssh, site.ssh_socket(name))
+            for name, cluster in site.clusters.items()
+            if cluster.ssh is not None
+        }
+        self.launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, self._login_nodes)
         self.watchers: dict[str, Watcher] = {}
         self.sessions: dict[str, SessionOwner] = {}
         """By session id, as long as a server is not gone for good; ended ones stay until the next start."""
@@ -74,10 +81,30 @@ class Engine:
     def watcher_of(self, cluster: str) -> Watcher:
         """Give the watcher of a cluster, also of one that is closed by now and still runs a session."""
         if cluster not in self.watchers:
-            watcher = self.watchers[cluster] = Watcher(SlurmClient(cluster))
+            watcher = self.watchers[cluster] = self._new_watcher(cluster)
             self.keep(watcher.run(), f"watching {cluster}")
             watcher.listen(self._on_view)
         return self.watchers[cluster]
+
+    def _new_watcher(self, cluster: str) -> Watcher:
+        known = self.catalogue.site.clusters.get(cluster)
+        watching = known.watching if known else Watching()
+        client = SlurmClient(
+            cluster,
+            timeout_seconds=watching.command_seconds,
+            longest_pause_seconds=watching.longest_pause_seconds,
+            login_node=self._login_nodes.get(cluster),
+            slurm_conf=str(known.slurm_conf) if known and known.slurm_conf else None,
+        )
+        beat = Beat(
+            busy=watching.busy_seconds,
+            idle=watching.idle_seconds,
+            queue=watching.queue_seconds,
+            nodes=watching.nodes_seconds,
+            accounts=watching.accounts_seconds,
+            retry=watching.retry_seconds,
+        )
+        return Watcher(client, beat)
 
     def _on_view(self, view: ClusterView) -> None:
         live = {session_id for session_id, owner in self.sessions.items() if owner.session and not owner.session.over}

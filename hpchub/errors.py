@@ -8,7 +8,9 @@
     ├── CatalogueError          a file of the catalogue or the site is wrong
     ├── SlurmError              a Slurm command failed, hung or answered what we cannot read
     │   └── SlurmSilent         nothing answered within the time limit
+    ├── Unreachable             there is no connection to a cluster's login node; nothing was sent
     └── LauncherError           the launcher refused or broke
+        ├── HomeUnusable        the user's home is full or cannot be written; nothing was submitted
         ├── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
         └── SubmitUnclear       nobody knows whether there is a job now: look for it, never submit again
 
@@ -45,8 +47,16 @@ class SlurmSilent(SlurmError):
     """Slurm did not answer: the state of everything it knows is *unknown*, never *ended*."""
 
 
+class Unreachable(HpchubError):
+    """There is no connection to the login node of a cluster, and nothing was sent to it."""
+
+
 class LauncherError(HpchubError):
     """The launcher refused a request; nothing was submitted or cancelled."""
+
+
+class HomeUnusable(LauncherError):
+    """The folder of the job's log in the user's home cannot be written; names the folder and the system's reason."""
 
 
 class SubmitRefused(LauncherError):
@@ -58,4 +68,13 @@ class SubmitRefused(LauncherError):
 
 
 class SubmitUnclear(LauncherError):
-    """The answer to a request got lost: the job may have been submitted, or cancelled, or not."""
+    """The answer to a request got lost: the job may have been submitted, or cancelled, or not.
+
+    Args:
+        message: what happened, for admins.
+        until_epoch: how long the launcher may still be at work.
+    """
+
+    def __init__(self, message: str, until_epoch: float = 0) -> None:
+        super().__init__(message)
+        self.until_epoch = until_epoch

@@ -81,13 +81,14 @@ def lanes(offers: Iterable[Offer]) -> tuple[Lane, ...]:
 
 def form_html(
     catalogue: Catalogue,
-    offers: Sequence[Offer],
+    offers: Iterable[Offer],
     language: str,
     last: Mapping[str, object] | None = None,
     message: str = "",
     preset: Mapping[str, str] | None = None,
+    notices: Sequence[str] = (),
 ) -> str:
-    """Draw the spawn page's form.
+    """Draw the spawn page's form, below what everybody has to know now (``notices``).
 
     ``last`` is the last accepted choice; it is offered again only while it still is an offer.  ``message`` says why
     there is nothing to choose, and is shown only then.  ``preset`` is a part of a choice that a link brought: it opens
@@ -112,6 +113,7 @@ def form_html(
         last_words=_in_words(catalogue, again, last, language) if last and again else "",
         sections=sections,
         message=message,
+        notices=notices,
     )
 
 

@@ -19,6 +19,7 @@ from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Report, Session
 from hpchub.slurm.model import ClusterView
 from hpchub.slurm.watch import Watcher
+from spawners import aftermath
 from spawners.errors import Refused
 from spawners.signal import Signal
 from spawners.slurm import HPCSlurmSpawner
@@ -43,6 +44,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         self._stop_listening: Callable[[], None] = lambda: None
         self._take_up: TakeUp | None = None
         self._unsaved = False
+        self._looked_into: Session | None = None
         super().__init__(**kwargs)
 
     @property
@@ -74,8 +76,8 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         self.engine.sessions[session.id] = self
         cluster = self.engine.catalogue.site.clusters.get(session.request.cluster)
         self.child_class = BACKENDS[cluster.backend if cluster else "slurm"]
+        # Made when it is needed: after a restart a thousand at once would keep the hub from answering for seconds.
         self.child_spawner = None
-        self.construct_child()
         if not session.over:
             self._stop_listening = self.watcher.listen(self._on_view)
             if session.job_id:
@@ -103,10 +105,17 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         if session.over:
             self._stop_listening()
             self.watcher.unfollow(session.job_id)
+            self._look_into(session)
         elif session.job_id:
             self.watcher.follow(session.job_id)
         self.store()
         self.signal.fire()
+
+    def _look_into(self, session: Session) -> None:
+        """Find out more about an end, once."""
+        if self._looked_into is not session and aftermath.has_questions(session):
+            self._looked_into = session
+            self.engine.keep(aftermath.look_into(self, session), f"looking into {session.id}")
 
     def store(self) -> None:
         """Write the session to the hub's database; what fails is tried again with the next view."""
@@ -183,7 +192,9 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
     async def _see_it_off(self) -> None:
         """Remove the route at the first sign of the end: the node is shared, and the port may soon be another's."""
         await self.user.settings["proxy"].delete_user(self.user, self.name)
-        await self.construct_child().learn_why_it_ends()
+        child = self.construct_child()
+        await child.learn_why_it_ends()
+        await child.cancel_what_is_left()
         if self.ready:
             await self.poll_and_notify()
 
@@ -237,7 +248,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         if self.session is None or not self.session.port:
             url: str = self.server.url
             return url
-        return f"{self.construct_child().address()}{self.server.base_url}"
+        return f"{self.session.server_url}{self.server.base_url}"
 
     async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
         """Refuse JupyterHub's internal TLS: the certificates would have to reach the node, and cannot yet."""

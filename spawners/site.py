@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from hpchub.catalogue.choice import Accepted, accept, default_offer
 from hpchub.catalogue.offers import Person, offers
-from hpchub.catalogue.reasons import echo
+from hpchub.catalogue.reasons import echo, silence
 from hpchub.environments.build import environment_path
 from hpchub.errors import ChoiceRefused
 from hpchub.jobs.request import JobRequest
@@ -49,7 +49,15 @@ class SiteSpawner(LastingSpawner):
                 default_offer(catalogue, self.person, views)
             except ChoiceRefused as refusal:
                 message = str(refusal)
-        return form.form_html(catalogue, mine, "en", last=self.accepted, preset=self._preset(), message=message)
+        return form.form_html(
+            catalogue,
+            mine,
+            "en",
+            last=self.accepted,
+            preset=self._preset(),
+            message=message,
+            notices=[text for cluster in {offer.cluster: None for offer in mine} if (text := silence(views[cluster]))],
+        )
 
     def _preset(self) -> dict[str, str]:
         """Take from a link what should be selected on the page; a link never starts anything."""
@@ -126,13 +134,9 @@ class SiteSpawner(LastingSpawner):
 
     def _check_slurm(self, cluster: str) -> None:
         """Refuse what could not be submitted now: better a sentence at once than a start that hangs."""
-        silent = self.engine.views[cluster].silent_since_epoch
-        if silent is not None:
-            since = time.strftime("%H:%M", time.localtime(silent))
-            raise ChoiceRefused(
-                f"Slurm on {cluster} has not answered since {since}, so nothing can be started there now. "
-                "Sessions that run go on. Try again in a few minutes."
-            )
+        silent = silence(self.engine.views[cluster])
+        if silent:
+            raise ChoiceRefused(silent)
 
     def _request(self, accepted: Accepted) -> JobRequest:
         site, offer = self.engine.catalogue.site, accepted.offer
@@ -196,7 +200,7 @@ class SiteSpawner(LastingSpawner):
         said = None
         while True:
             event = self.news
-            if event != said:
+            if progress.is_news(event, said):
                 said = event
                 yield event
             session = self._session_of_this_start()

@@ -17,17 +17,19 @@ from batchspawner import JobStatus, SlurmSpawner
 from traitlets import Any as AnyTrait
 
 from hpchub.engine import Engine
-from hpchub.errors import LauncherError, SubmitRefused, SubmitUnclear
+from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear
 from hpchub.jobs import script
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.launcher import LAUNCHER_SECONDS
+from hpchub.jobs.refusals import read_refusal
 from hpchub.jobs.session import Phase, Session
 from spawners.errors import Refused
+from spawners.estimate import Estimate
 
 _ENDING_SECONDS = 15
 """How long we wait for the reason of an end while Slurm still ends processes (``KillWait`` and epilogs)."""
 _STOP_SECONDS = 10
-"""How long a stop looks for a job whose id got lost."""
+"""How long a stop looks for a job whose id got lost, and how long it waits for Slurm to accept the cancel."""
 _REACH_SECONDS = 5
 """How long the hub tries to connect to a server that says it listens."""
 
@@ -42,6 +44,11 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
     owner = AnyTrait(help="The SiteSpawner that this job belongs to: it holds, stores and announces the session.")
 
     _submission: asyncio.Task[None] | None = None
+    _unclear_until_epoch: float = 0
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._estimate = Estimate(self.owner)
 
     @property
     def session(self) -> Session:
@@ -67,6 +74,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
 
         A stop must not throw away the answer, so the submission goes on by itself when the waiting is cancelled.
         """
+        self.session.handed_over = True
+        self.owner.changed()
         self._submission = self.engine.keep(self._submit(), f"submitting {self.session.id}")
         await asyncio.shield(self._submission)
         return self.session.job_id
@@ -78,9 +87,14 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                 request.user, request.cluster, session.id, script.render(request), self.owner.job_environment()
             )
         except SubmitRefused as error:
-            session.end(Ending.REFUSED, detail=error.slurm_message)
+            self.log.info("%s: %s refused the job: %s", session.id, request.cluster, error.slurm_message)
+            refusal = read_refusal(error.slurm_message)
+            session.end(refusal.ending, detail=refusal.detail, reason=refusal.reason)
+        except HomeUnusable as error:
+            session.end(Ending.HOME_FULL, detail=str(error))
         except SubmitUnclear as error:
             self.log.warning("%s: it is not clear whether there is a job: %s", session.id, error)
+            self._unclear_until_epoch = error.until_epoch
         except LauncherError as error:
             session.end(Ending.NOT_SUBMITTED, detail=str(error))
         else:
@@ -105,9 +119,10 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                     if session.phase is Phase.READY:
                         return self.address()
                 self._check_patience()
+                self._estimate.consider()
                 # A job that does not speak is found out in time, and one that waits in the queue costs little.
                 await self.owner.signal.wait(0.25 if session.phase is Phase.STARTING else 1)
-        await self._cancel_what_is_left()
+        await self.cancel_what_is_left()
         raise Refused(session.says, reason=session.ending or "ended", status_code=500)
 
     async def _find_job(self) -> None:
@@ -117,7 +132,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         after that launcher's time can say that there is no job.
         """
         session, watcher = self.session, self.owner.watcher
-        certain_epoch = max(session.begun_epoch, self.engine.started_epoch) + LAUNCHER_SECONDS
+        launched_epoch = max(session.begun_epoch, self.engine.started_epoch)
+        certain_epoch = max(launched_epoch + LAUNCHER_SECONDS, self._unclear_until_epoch)
         while not (session.job_id or session.over) and watcher.asked_epoch < certain_epoch:
             await self.owner.signal.wait(1)
         if not (session.job_id or session.over):
@@ -197,7 +213,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         sessions = [owner.session for owner in self.engine.sessions.values()]
         return sum(each is not None and each.phase is Phase.STARTING for each in sessions) - 1
 
-    async def _cancel_what_is_left(self) -> None:
+    async def cancel_what_is_left(self) -> None:
         """Cancel the job of a session that we ended ourselves; Slurm refuses harmlessly if it is gone."""
         if self.session.job_id and self.session.ending in _OURS:
             with contextlib.suppress(LauncherError):
@@ -205,7 +221,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
 
     def address(self) -> str:
         """The server's own address, without its path."""
-        return f"http://{self.session.address}:{self.session.port}"
+        return self.session.server_url
 
     async def query_job_status(self) -> JobStatus:
         """Say what is known of the job, from the snapshot alone."""
@@ -228,20 +244,30 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             return
         if self._submission is not None and not self._submission.done():
             await asyncio.wait([self._submission])
+        session.stop_asked = True
+        self.owner.changed()
         if not session.job_id:
             await self._learn_job_id()
-        ending = Ending.STOPPED
-        if session.job_id:
-            try:
-                await self.cancel_batch_job()
-            except SubmitRefused as error:
-                # Slurm has answered: there is nothing left to cancel.
-                self.log.info("%s: job %s was not cancelled: %s", session.id, session.job_id, error)
-            except LauncherError as error:
-                self.log.warning("%s: the cancel of job %s is owed: %s", session.id, session.job_id, error)
-                ending = Ending.STOP_OWED
-        session.end(ending)
+        session.end(await self._cancel_in_time() if session.job_id else Ending.STOPPED)
         self.owner.changed()
+
+    async def _cancel_in_time(self) -> Ending:
+        """Cancel the job and say how that ended; nobody waits long for a Slurm that is silent."""
+        cancel = self.engine.keep(self._cancel(), f"cancelling {self.session.id}")
+        await asyncio.wait([cancel], timeout=_STOP_SECONDS)
+        return cancel.result() if cancel.done() else Ending.STOP_OWED
+
+    async def _cancel(self) -> Ending:
+        session = self.session
+        try:
+            await self.cancel_batch_job()
+        except SubmitRefused as error:
+            # Slurm has answered: there is nothing left to cancel.
+            self.log.info("%s: job %s was not cancelled: %s", session.id, session.job_id, error)
+        except LauncherError as error:
+            self.log.warning("%s: the cancel of job %s is owed: %s", session.id, session.job_id, error)
+            return Ending.STOP_OWED
+        return Ending.STOPPED
 
     async def _learn_job_id(self) -> None:
         """Look into a fresh view for a job whose id got lost, if Slurm answers; the reconciler finds it later too."""
@@ -266,5 +292,14 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         """Nothing: the session is SiteSpawner's."""
 
 
-_OURS = frozenset({Ending.HUB_UNREACHABLE, Ending.NODE_UNREACHABLE, Ending.SILENT_SERVER})
-"""Endings that the hub decides while the job may still run."""
+_OURS = frozenset(
+    {
+        Ending.BUDGET_SPENT,
+        Ending.HUB_UNREACHABLE,
+        Ending.NODE_UNREACHABLE,
+        Ending.QOS_LIMIT,
+        Ending.REQUEUED,
+        Ending.SILENT_SERVER,
+    }
+)
+"""Endings that the hub decides while the job may still wait or run."""

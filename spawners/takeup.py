@@ -3,6 +3,9 @@
 JupyterHub asks each server once whether it runs (``poll`` while its check is pending).  It would leave a server that
 does not run yet in "pending: check", where it can be neither stopped nor watched; so it is shown as what it is, a start
 under way.  JupyterHub looks for routes before such a server is ready, so its route is added here.
+
+It would also stop a running server that does not answer within ``http_timeout``.  A notebook that hangs for a while,
+with its file system, is not over as long as Slurm runs its job, so it is left alone, and can be stopped by its user.
 """
 
 from __future__ import annotations
@@ -11,10 +14,14 @@ import asyncio
 import time
 from typing import Any
 
+from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Session
 
 NEWS_SECONDS = 10
 """How long a running session waits for news of its job; a cluster that stays silent does not end it."""
+ANSWER_SECONDS = 10
+"""How long a running server is shown as being checked before it is left to its user, answer or not."""
+NEVER_SECONDS = 30 * 24 * 3600
 
 
 class TakeUp:
@@ -30,6 +37,11 @@ class TakeUp:
     async def run(self) -> int | None:
         """Return None once the server runs, or a status if it is over."""
         session: Session = self._spawner.session
+        if session.phase is Phase.SUBMITTED and not session.handed_over:
+            session.end(Ending.NOT_SUBMITTED, detail="The hub was restarted at that moment. Start again.")
+            self._spawner.changed()
+        elif session.stop_asked:
+            await self._spawner.construct_child().stop()
         if session.phase is Phase.READY:
             await self._hear_of(session)
         if session.phase is Phase.ENDING:
@@ -37,8 +49,21 @@ class TakeUp:
         if session.over:
             return 0
         if session.phase is Phase.READY:
+            self._spawner.engine.keep(self._leave_alone(), f"check of {session.id}")
             return None
         return await self._wait_again(session)
+
+    async def _leave_alone(self) -> None:
+        """Keep JupyterHub's check from stopping a server that does not answer now."""
+        spawner, deadline = self._spawner, time.monotonic() + ANSWER_SECONDS
+        usual, spawner.http_timeout = spawner.http_timeout, NEVER_SECONDS
+        while spawner._check_pending and time.monotonic() < deadline:  # noqa: ASYNC110 - see _add_route
+            await asyncio.sleep(0.05)
+        # JupyterHub has read the time limit by now, for as long as it goes on asking.
+        spawner.http_timeout = usual
+        if spawner._check_pending:
+            spawner.log.warning("%s runs and does not answer; it is left as it is", spawner._log_name)
+            spawner._check_pending = False
 
     async def _hear_of(self, session: Session) -> None:
         """Wait for news of the job: it may have ended, and its port be another's, while no hub was there."""

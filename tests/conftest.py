@@ -7,12 +7,20 @@ gone when the tests end, however they end.
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.site import Site
+
+
+def pytest_report_header() -> str | None:
+    """Say which Slurm runs, in the rings that have one."""
+    if os.environ.get("HPCHUB_ISOLATED") != "1":
+        return None
+    return subprocess.run(["slurmctld", "-V"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(scope="session")

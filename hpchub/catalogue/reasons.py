@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 
 from hpchub.catalogue.model import Catalogue, Profile, Run, Size
@@ -21,6 +22,17 @@ from hpchub.slurm.model import ClusterView
 
 LONGEST_ECHO = 80
 LONGEST_LIST = 12
+
+
+def silence(view: ClusterView) -> str:
+    """Say that a cluster does not answer and what that means; an empty text while it does."""
+    if view.silent_since_epoch is None:
+        return ""
+    since = time.strftime("%H:%M", time.localtime(view.silent_since_epoch))
+    return (
+        f"Slurm on {view.cluster} has not answered since {since}, so nothing can be started there now. "
+        "Sessions that run go on. Try again in a few minutes."
+    )
 
 
 def echo(value: object) -> str:

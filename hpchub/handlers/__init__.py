@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyterhub import apihandlers, handlers
 
+from hpchub.handlers.log import LogHandler
 from hpchub.handlers.sessions import SessionHandler, SessionsHandler
 from hpchub.handlers.snapshot import SnapshotHandler
 from hpchub.handlers.spawn import SpawnPageHandler
@@ -16,6 +17,7 @@ OURS: list[Route] = [
     (r"/api/hpchub/snapshot", SnapshotHandler),
     (r"/api/hpchub/sessions", SessionsHandler),
     (r"/api/hpchub/sessions/([0-9a-f]{32})", SessionHandler),
+    (r"/api/hpchub/sessions/([0-9a-f]{32})/log", LogHandler),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from jupyterhub import orm
@@ -14,18 +15,28 @@ from tornado import web
 
 from hpchub.engine import Engine, SessionOwner
 from hpchub.jobs.session import Report, ReportConflict, Session
+from hpchub.jobs.waiting import end_of, news
+from hpchub.slurm.model import ClusterView
+from hpchub.text import language_of, translated
 
 _BODY_LIMIT = 64 * 1024
 
 
-def public(session: Session) -> dict[str, Any]:
-    """Give what the session's own user may read."""
+def public(session: Session, view: ClusterView | None = None, language: str = "en") -> dict[str, Any]:
+    """Give what the session's own user may read.
+
+    Args:
+        session: the session.
+        view: what its cluster said last.
+        language: of the sentences, one of :data:`hpchub.text.LANGUAGES`.
+    """
     request = session.request
+    translate = partial(translated, language=language)
     return {
         "id": session.id,
         "user": request.user,
         "server": request.server_name,
-        "phase": session.phase,
+        **news(session, view, translate),
         "profile": request.profile,
         "cluster": request.cluster,
         "partition": request.partition,
@@ -42,7 +53,7 @@ def public(session: Session) -> dict[str, Any]:
         "begun_epoch": session.begun_epoch,
         "ended_epoch": session.ended_epoch or None,
         "ending": session.ending,
-        "message": session.says or None,
+        "message": end_of(session, translate) or None,
         "log_tail": session.log_tail or None,
     }
 
@@ -52,6 +63,14 @@ class _Handler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     def engine(self) -> Engine:
         engine: Engine = self.settings["hpchub"]
         return engine
+
+    def _public(self, session: Session) -> dict[str, Any]:
+        language = language_of(self.request.headers.get("Accept-Language", ""))
+        watcher = self.engine.watchers.get(session.request.cluster)
+        # What a cache or a proxy keeps is in one language.
+        self.set_header("Vary", "Accept-Language")
+        self.set_header("Content-Language", language)
+        return public(session, watcher.view if watcher else None, language)
 
 
 class SessionsHandler(_Handler):
@@ -65,7 +84,8 @@ class SessionsHandler(_Handler):
             for owner in self.engine.sessions.values()
             if owner.session and self.has_scope(f"read:servers!server={owner.user.name}/{owner.name}")
         ]
-        self.finish(json.dumps([public(session) for session in sorted(readable, key=lambda each: each.begun_epoch)]))
+        readable.sort(key=lambda session: session.begun_epoch)
+        self.finish(json.dumps([self._public(session) for session in readable]))
 
 
 class SessionHandler(_Handler):
@@ -94,7 +114,7 @@ class SessionHandler(_Handler):
 
     @needs_scope("read:servers")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def _get(self, user_name: str, server_name: str, *, session: Session) -> None:
-        self.finish(json.dumps(public(session)))
+        self.finish(json.dumps(self._public(session)))
 
     async def post(self, session_id: str) -> None:
         """Take a report of the job.

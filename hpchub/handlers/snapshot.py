@@ -18,6 +18,7 @@ def figures(view: ClusterView) -> dict[str, Any]:
     return {
         "taken_epoch": view.taken_epoch,
         "silent_since_epoch": view.silent_since_epoch,
+        "accounting_silent_since_epoch": view.accounting_silent_since_epoch,
         "nodes": len(view.nodes),
         "usable_nodes": sum(node.usable for node in view.nodes),
         "jobs": dict(Counter(job.state for job in view.jobs.values())),

@@ -14,8 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 SERVER_EXITED = 72
 HUB_UNREACHABLE = 73
@@ -23,10 +21,8 @@ NOT_WANTED = 74
 
 PORT_TRIES = 5
 HUB_PATIENCE_SECONDS = 600  # an upgrade or an outage of the hub must not cost a job that has waited for hours
+ANNOUNCE_SECONDS = 1
 LOG_TAIL_BYTES = 3000
-
-# The hub is never behind the proxy that a site sets for the outside world.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class NotWanted(Exception):
@@ -40,6 +36,12 @@ def say(text: str) -> None:
 
 def post(report: dict[str, object]) -> bool:
     """Send one report; return whether it arrived."""
+    # Imported while the server starts already, for which somebody waits.
+    import urllib.error
+    import urllib.request
+
+    # The hub is never behind the proxy that a site sets for the outside world.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     hub = os.environ["JUPYTERHUB_API_URL"]
     request = urllib.request.Request(  # noqa: S310 - the hub's own address, which the hub gave us
         hub.rstrip("/") + "/hpchub/sessions/" + os.environ["HPCHUB_SESSION"],
@@ -50,7 +52,7 @@ def post(report: dict[str, object]) -> bool:
         },
     )
     try:
-        with OPENER.open(request, timeout=5):
+        with opener.open(request, timeout=5):
             return True
     except urllib.error.HTTPError as error:
         if error.code in (400, 403, 404, 409):
@@ -111,11 +113,19 @@ def listens(server: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> bool:
-    """Return True once the server listens on its port, False if it ends before."""
+def wait_until_it_listens(server: subprocess.Popen[bytes], port: int, announced: bool) -> bool:
+    """Return True once the server listens on its port, False if it ends before.
+
+    A hub that is away for a moment is told in the meantime: it takes a job that stays silent for one that cannot reach
+    it.
+    """
+    next_try = time.monotonic() + ANNOUNCE_SECONDS
     while server.poll() is None:
         if listens(server, port):
             return True
+        if not announced and time.monotonic() > next_try:
+            announced = announce(server)
+            next_try = time.monotonic() + ANNOUNCE_SECONDS
         time.sleep(0.05)
     return False
 
@@ -141,10 +151,10 @@ def log_tail() -> str:
     return ""
 
 
-def announce(server: subprocess.Popen[bytes]) -> None:
-    """Tell the hub that the server is starting; end it if the hub does not want it."""
+def announce(server: subprocess.Popen[bytes]) -> bool:
+    """Tell the hub that the server is starting, and return whether it heard; end it if the hub does not want it."""
     try:
-        post({"phase": "starting"})
+        return post({"phase": "starting"})
     except NotWanted:
         end(server)
         raise
@@ -159,14 +169,14 @@ def end(server: subprocess.Popen[bytes]) -> None:
 
 def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bool]:
     """Start the server; return it, its port, and whether it listens there."""
-    for attempt in range(1, PORT_TRIES + 1):
+    announced = False
+    for _ in range(PORT_TRIES):
         holder, port = reserve_port(address)
         with holder:
             server = start_server(address, port)
             signal.signal(signal.SIGTERM, lambda *_, server=server: server.terminate())
-            if attempt == 1:
-                announce(server)
-            if wait_until_it_listens(server, port):
+            announced = announced or announce(server)
+            if wait_until_it_listens(server, port, announced):
                 return server, port, True
         if not listening_sockets(port):
             break

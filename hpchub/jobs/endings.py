@@ -6,11 +6,13 @@ a request enter the sentences as plain text; pages escape them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hpchub.jobs import exits
 from hpchub.slurm.model import Job
+from hpchub.slurm.reasons import why_it_waits
 
 if TYPE_CHECKING:
     from hpchub.jobs.request import JobRequest
@@ -27,8 +29,12 @@ class Ending(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     NODE_FAILURE = "node-failure"
     PREEMPTED = "preempted"
+    REQUEUED = "requeued"
     DEADLINE = "deadline"
+    BUDGET_SPENT = "budget-spent"
+    QOS_LIMIT = "qos-limit"
     REFUSED = "refused"
+    HOME_FULL = "home-full"
     NOT_SUBMITTED = "not-submitted"
     NO_ENVIRONMENT = "no-environment"
     BROKEN_ENVIRONMENT = "broken-environment"
@@ -50,14 +56,28 @@ SENTENCES: dict[Ending, str] = {
         "The job was cancelled outside of this page, with scancel, by you or by an administrator. "
         "Start again, or ask support if it was not you."
     ),
-    Ending.TIME_LIMIT: "The {minutes} minutes that were asked for are over. Start again, with more time if needed.",
+    Ending.TIME_LIMIT: "The time that was asked for ({minutes} min) is over. Start again, with more time if needed.",
     Ending.OUT_OF_MEMORY: (
         "The session needed more than its {memory_gb} GB of memory and was ended. Start again with a larger size."
     ),
     Ending.NODE_FAILURE: "The compute node {node} failed. Nothing that you did caused it; start again.",
     Ending.PREEMPTED: "A job with a higher priority took the place of this one. Start again, or choose another queue.",
+    Ending.REQUEUED: (
+        "Slurm sent the job back into the queue after it had run, because of its node, another job or an "
+        "administrator. What ran in the session is gone, so the job was cancelled. Start again; saved files are there."
+    ),
     Ending.DEADLINE: "The job could not start before its deadline. Start again with a shorter time.",
+    Ending.BUDGET_SPENT: (
+        "The budget of {account} does not cover this session on {cluster}, so it would have waited for ever and was "
+        "ended. Choose less time, a smaller size or another allocation. What your running jobs may still use counts "
+        "too, until they end."
+    ),
+    Ending.QOS_LIMIT: "{cluster} can never start this session, so it was ended. {why}",
     Ending.REFUSED: "{cluster} refused the job: {detail}",
+    Ending.HOME_FULL: (
+        "Nothing was submitted, because your home folder cannot be written: {detail}. If it is full, remove files that "
+        "you do not need, also those in ~/.cache and in the trash, and start again."
+    ),
     Ending.NOT_SUBMITTED: "The job was not submitted: {detail}",
     Ending.NO_ENVIRONMENT: (
         "The environment of {profile} is missing on the node {node}: there is no {environment}. "
@@ -86,6 +106,15 @@ SENTENCES: dict[Ending, str] = {
     Ending.JOB_FAILED: "The job ended in Slurm's state {slurm_state}. Start again; if it happens again, tell support.",
 }
 """What happened, what it means, what to do."""
+
+CANCELLED_BY: dict[str, str] = {
+    "owner": (
+        "The job was cancelled outside of this page, with scancel, by you yourself. Start again when you like, or ask "
+        "support if it was not you."
+    ),
+    "other": "The job was cancelled by an administrator. Start again, or ask support for the reason.",
+}
+"""How a cancelled session ended, once the accounting has told by whom; no other person is ever named."""
 
 _BY_EXIT_STATUS = {
     exits.NO_ENVIRONMENT: Ending.NO_ENVIRONMENT,
@@ -116,16 +145,30 @@ def ending_of(job: Job) -> Ending:
     return _BY_EXIT_STATUS.get(job.exit_status or 0, Ending.JOB_FAILED)
 
 
-def sentence(ending: Ending, request: JobRequest, **facts: object) -> str:
+def cancelled_by(job: Job) -> str:
+    """Tell from the accounting's record who cancelled a job: ``owner``, ``other``, or an empty text if it is unknown.
+
+    sacct writes ``CANCELLED by NUMBER``; squeue only ``CANCELLED``.
+    """
+    state, _, number = job.slurm_state.partition(" by ")
+    if state != "CANCELLED" or not number.isdigit() or job.user_id is None:
+        return ""
+    return "owner" if int(number) == job.user_id else "other"
+
+
+def sentence(ending: Ending, request: JobRequest, translate: Callable[[str], str] = str, /, **facts: object) -> str:
     """Say what happened, what it means and what to do.
 
     Args:
         ending: why the session ended.
         request: what was asked for.
-        facts: what else the sentence names (``node``, ``address``, ``port``, ``hub_url``, ``detail`` …); an unknown
-            one is written as "unknown".
+        translate: gives an English sentence of :data:`SENTENCES`, :data:`CANCELLED_BY`, the reasons and the refusals in
+            another language.
+        facts: what else the sentence names (``node``, ``address``, ``port``, ``hub_url``, ``detail``, ``reason`` …); an
+            unknown one is written as "unknown".  ``by`` is what :func:`cancelled_by` gives.
     """
     known: dict[str, object] = {
+        "account": request.account,
         "minutes": request.minutes,
         "memory_gb": round(request.memory_mb / 1024),
         "cluster": request.cluster,
@@ -133,7 +176,12 @@ def sentence(ending: Ending, request: JobRequest, **facts: object) -> str:
         "environment": request.environment,
     }
     named = {**dict.fromkeys(_FACTS, "unknown"), **known, **{key: fact for key, fact in facts.items() if fact}}
-    return SENTENCES[ending].format(**named)
+    if facts.get("detail"):
+        named["detail"] = translate(str(facts["detail"]))
+    if facts.get("reason"):
+        named["why"] = why_it_waits(str(facts["reason"]), translate)
+    text = CANCELLED_BY.get(str(facts.get("by"))) if ending is Ending.CANCELLED else None
+    return translate(text or SENTENCES[ending]).format(**named)
 
 
-_FACTS = ("node", "address", "port", "hub_url", "detail", "seconds", "slurm_state")
+_FACTS = ("node", "address", "port", "hub_url", "detail", "seconds", "slurm_state", "why")

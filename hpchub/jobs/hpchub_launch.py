@@ -13,15 +13,18 @@ What must hold, whoever sends whatever:
 - no answer and no message repeats a value of the job's environment (it holds the session's token).
 
 The policy is the file ``hpchub-launch.json`` beside this program: ``group``, ``uid_min``, ``uid_max``, ``clusters``,
-``commands`` (``sbatch``, ``scancel``) and ``environment`` (for these commands, for example ``SLURM_CONF``).
+``commands`` (``sbatch``, ``scancel``), ``environment`` (for these commands, for example ``SLURM_CONF``), and perhaps
+``slurm_conf`` (of a cluster, by its name: the commands then need no slurmdbd to find it).
 
 Requests::
 
-    {"verb": "submit", "user": …, "cluster": …, "session": …, "script": …, "environment": {…}}
+    {"verb": "submit", "user": …, "cluster": …, "session": …, "script": …, "environment": {…}, "test_only": true}
     {"verb": "cancel", "user": …, "cluster": …, "job_id": …}
+    {"verb": "log", "user": …, "cluster": …, "session": …}
 
-Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": "refused" | "slurm" | "unclear", "message": …}``; unclear is
-what Slurm may have carried out although its command failed.
+Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": …, "message": …}`` with one of these kinds: ``refused`` by the
+policy or the form; ``home``, whose folder cannot be written; ``slurm``, in its own words; ``unclear``, what Slurm may
+have carried out although its command failed.
 """
 
 from __future__ import annotations
@@ -34,12 +37,16 @@ import re
 import stat
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any, NoReturn
+
+# Every submission starts this program: typing, pathlib and tempfile would be a quarter of what that costs.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 REQUEST_LIMIT = 1024 * 1024
 COMMAND_SECONDS = 60
 LOG_FOLDER = ".local/share/hpchub"
+LOG_BYTES = 64 * 1024
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 SESSION = re.compile(r"[0-9a-f]{32}")
@@ -50,6 +57,8 @@ NO_ANSWER = re.compile(
     r"timed out|Unable to contact|Zero Bytes|Unexpected message|Connection (refused|reset)", re.IGNORECASE
 )
 """What Slurm's commands say when their controller did not answer (slurm_errno.c)."""
+TO_START = re.compile(r"\bto start at ([0-9]{1,12})\b")
+"""How ``sbatch --test-only`` names the time, whatever else it says, in Slurm 22.05 to 26.05."""
 FOREIGN_VARIABLES = re.compile(
     r"SBATCH_.*|SLURM.*|LD_.*|BASH.*|ENV|IFS|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|PYTHON.*"
 )
@@ -57,6 +66,10 @@ FOREIGN_VARIABLES = re.compile(
 
 class Refused(Exception):
     """The request is against the policy or not of the expected form."""
+
+
+class HomeUnusable(Refused):
+    """The user's home cannot be written, so that a job could not even keep its log."""
 
 
 class SlurmSaid(Exception):
@@ -67,14 +80,16 @@ class Unclear(Exception):
     """Slurm's command got no answer: its controller may have carried the request out all the same."""
 
 
-def policy_beside(program: Path) -> dict[str, Any]:
+def policy_beside(program: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the policy, if only root can have written it and this program."""
-    path = program.with_name("hpchub-launch.json")
-    for each in (program, path, program.parent):
-        status = each.stat()
+    folder = os.path.dirname(program)
+    path = os.path.join(folder, "hpchub-launch.json")
+    for each in (program, path, folder):
+        status = os.stat(each)
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise Refused(f"{each} must belong to root and be writable by root alone")
-    policy: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with open(path, encoding="utf-8") as file:
+        policy: dict[str, Any] = json.load(file)
     return policy
 
 
@@ -121,6 +136,15 @@ def known_cluster(request: dict[str, Any], policy: dict[str, Any]) -> str:
     return cluster
 
 
+def way_to(cluster: str, policy: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """Give the options and the variables that lead a command to a cluster.
+
+    By its own ``slurm.conf`` where the policy has one; else through slurmdbd, which has to answer then.
+    """
+    conf = policy.get("slurm_conf", {}).get(cluster)
+    return ([], {"SLURM_CONF": conf}) if conf else (["--clusters=" + cluster], {})
+
+
 def job_environment(request: dict[str, Any]) -> dict[str, str]:
     """Take the job's variables; those that would steer our own commands are refused by name."""
     variables = request.pop("environment", None)
@@ -165,8 +189,8 @@ def user_environment(user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[st
     }
 
 
-def run(argv: list[str], environment: dict[str, str], script: str = "") -> str:
-    """Run one command and return its output."""
+def run(argv: list[str], environment: dict[str, str], script: str = "") -> tuple[str, str]:
+    """Run one command and return what it wrote to its output and to its error output."""
     try:
         done = subprocess.run(
             argv,
@@ -185,7 +209,7 @@ def run(argv: list[str], environment: dict[str, str], script: str = "") -> str:
     if done.returncode != 0:
         words = done.stderr.strip()[-2000:] or f"{argv[0]} ended with {done.returncode}"
         raise Unclear(words) if NO_ANSWER.search(words) else SlurmSaid(words)
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def log_folder(user: pwd.struct_passwd) -> str:
@@ -193,11 +217,18 @@ def log_folder(user: pwd.struct_passwd) -> str:
     folder = os.path.join(user.pw_dir, LOG_FOLDER)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
+        try_to_write(folder)
     except OSError as error:
-        raise Refused(f"the folder of job logs, {folder}, cannot be written: {error.strerror}") from None
+        raise HomeUnusable(f"the folder of job logs, {folder}, cannot be written: {error.strerror}") from None
     return folder
+
+
+def try_to_write(folder: str) -> None:
+    """Write a block and remove it: a full home or a spent quota says so only here, and at a file's close."""
+    path = os.path.join(folder, f".write-test-{os.getpid()}")
+    with open(path, "wb") as file:
+        os.unlink(path)
+        file.write(b"\0" * 4096)
 
 
 def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
@@ -206,22 +237,28 @@ def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, A
     session = text(request, "session", SESSION)
     variables = job_environment(request)
     script = request.pop("script", None)
+    test_only = request.pop("test_only", False)
     nothing_left(request)
     if not isinstance(script, str) or not script.startswith("#!/bin/bash\n") or "\0" in script or not encodable(script):
         raise Refused("script is missing or not a bash script")
+    if not isinstance(test_only, bool):
+        raise Refused("test_only is not true or false")
     become(user)
+    if test_only:
+        return {"start_epoch": expected_start(cluster, script, user, policy)}
     # In a file name pattern of Slurm's, % begins a replacement.
     log = os.path.join(log_folder(user), session + ".log").replace("%", "%%")
-    output = run(
+    options, way = way_to(cluster, policy)
+    output, _ = run(
         [
             policy["commands"]["sbatch"],
             "--parsable",
-            "--clusters=" + cluster,
+            *options,
             "--export=ALL",
             "--chdir=" + user.pw_dir,
             "--output=" + log,
         ],
-        {**variables, **user_environment(user, policy)},
+        {**variables, **user_environment(user, policy), **way},
         script,
     )
     job_id = output.strip().split(";", 1)[0]
@@ -230,17 +267,50 @@ def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, A
     return {"job_id": job_id}
 
 
+def expected_start(cluster: str, script: str, user: pwd.struct_passwd, policy: dict[str, Any]) -> int | None:
+    """Ask when such a job would start, without submitting it; None where Slurm names no time."""
+    options, way = way_to(cluster, policy)
+    _, said = run(
+        [policy["commands"]["sbatch"], "--test-only", *options, "--chdir=" + user.pw_dir],
+        {**user_environment(user, policy), **way, "SLURM_TIME_FORMAT": "%s"},
+        script,
+    )
+    told = TO_START.search(said)
+    return int(told[1]) if told else None
+
+
 def cancel(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
     """Cancel a job with the user's own rights: Slurm refuses anybody else's."""
     cluster = known_cluster(request, policy)
     job_id = text(request, "job_id", JOB_ID)
     nothing_left(request)
     become(user)
-    run([policy["commands"]["scancel"], "--clusters=" + cluster, job_id], user_environment(user, policy))
+    options, way = way_to(cluster, policy)
+    run([policy["commands"]["scancel"], *options, job_id], {**user_environment(user, policy), **way})
     return {}
 
 
-VERBS = {"submit": submit, "cancel": cancel}
+def log(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
+    """Read the end of a session's log, with the user's own rights and whatever the user has put in its place."""
+    known_cluster(request, policy)  # whose log it is: behind ssh each cluster has its own home
+    session = text(request, "session", SESSION)
+    nothing_left(request)
+    become(user)
+    path = os.path.join(user.pw_dir, LOG_FOLDER, session + ".log")
+    try:
+        # O_NONBLOCK: opening a fifo would wait for whoever writes into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise Refused(f"{path} is not a file")
+            file.seek(max(status.st_size - LOG_BYTES, 0))
+            return {"text": file.read(LOG_BYTES).decode("utf-8", "replace")}
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
+
+
+VERBS = {"submit": submit, "cancel": cancel, "log": log}
 
 
 def answer_to(raw: bytes, policy: dict[str, Any]) -> dict[str, Any]:
@@ -274,8 +344,10 @@ def main() -> NoReturn:
             raise Refused("this program acts as other users and must be run as root, by the hub's door")
         if len(sys.argv) > 1:
             raise Refused("this program takes its request on standard input, and no arguments")
-        policy = policy_beside(Path(__file__).resolve())
+        policy = policy_beside(os.path.realpath(__file__))
         finish(answer_to(sys.stdin.buffer.read(REQUEST_LIMIT + 1), policy))
+    except HomeUnusable as error:
+        finish({"ok": False, "kind": "home", "message": str(error)})
     except Refused as error:
         finish({"ok": False, "kind": "refused", "message": str(error)})
     except SlurmSaid as error:

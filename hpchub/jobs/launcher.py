@@ -9,16 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpchub.errors import LauncherError, SubmitRefused, SubmitUnclear
+from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear, Unreachable
+from hpchub.ssh import SSH_FAILED, LoginNode, never_sent
 
 LAUNCHER_SECONDS = 60
 """How long the launcher gives a command of Slurm's (its COMMAND_SECONDS): after that nothing can still be submitted."""
 _AT_ONCE = 8
 """Requests under way at once on a cluster: each is a process or two, and slurmctld takes one submission at a time."""
+_ESTIMATES_AT_ONCE = 2
+"""Questions for an expected start under way at once on all clusters: each has slurmctld plan its whole queue."""
+_LOGS_AT_ONCE = 2
+"""Logs read at once on a cluster: anybody can ask for them again and again, and jobs come first."""
 
 
 class Launcher:
@@ -26,14 +32,20 @@ class Launcher:
 
     Args:
         door: the command that runs ``hpchub-launch`` as root.
+        login_nodes: where it runs for the clusters that are behind ``ssh``, in place of the door.
         timeout_seconds: how long one request may take; longer than the launcher's own limit for a Slurm command.
     """
 
-    def __init__(self, door: Sequence[str], timeout_seconds: float = 75) -> None:
+    def __init__(
+        self, door: Sequence[str], timeout_seconds: float = 75, login_nodes: Mapping[str, LoginNode] | None = None
+    ) -> None:
         self._door = tuple(door)
+        self._login_nodes = login_nodes or {}
         self._timeout_seconds = timeout_seconds
         # One set of slots a cluster: a controller that hangs must not keep the others waiting.
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+        self._estimates = asyncio.Semaphore(_ESTIMATES_AT_ONCE)
+        self._log_slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_LOGS_AT_ONCE))
 
     async def submit(
         self, user: str, cluster: str, session_id: str, script: str, environment: Mapping[str, str]
@@ -43,6 +55,7 @@ class Launcher:
         Raises:
             SubmitRefused: Slurm refused the job; carries Slurm's own words.
             SubmitUnclear: the answer got lost, and the job may exist.
+            HomeUnusable: the user's home cannot take the job's log; there is no job.
             LauncherError: the launcher refused; there is no job.
         """
         answer = await self._ask(
@@ -60,6 +73,31 @@ class Launcher:
             raise SubmitUnclear(f"{self._door[-1]} gave an answer without a job id")
         return job_id
 
+    async def expected_start(self, user: str, cluster: str, session_id: str, script: str) -> int | None:
+        """Ask when such a job would start, in seconds since 1970; nothing is submitted.
+
+        None where Slurm does not tell.  It is an estimate for a job submitted now, behind those that wait already.
+
+        Raises:
+            SubmitUnclear: there was no answer.
+            LauncherError: the launcher refused.
+        """
+        request = {
+            "verb": "submit",
+            "user": user,
+            "cluster": cluster,
+            "session": session_id,
+            "script": script,
+            "environment": {},
+            "test_only": True,
+        }
+        async with self._estimates:
+            try:
+                start_epoch = (await self._ask(request)).get("start_epoch")
+            except SubmitRefused:
+                return None
+        return start_epoch if isinstance(start_epoch, int) else None
+
     async def cancel(self, user: str, cluster: str, job_id: str) -> None:
         """Cancel a job as its user.
 
@@ -68,9 +106,20 @@ class Launcher:
         """
         await self._ask({"verb": "cancel", "user": user, "cluster": cluster, "job_id": job_id})
 
+    async def log(self, user: str, cluster: str, session_id: str) -> str:
+        """Read the last 64 KB of a session's log as its user wrote them: see :func:`hpchub.jobs.logs.readable`.
+
+        Raises:
+            SubmitUnclear: there was no answer.
+            LauncherError: there is no log, or it cannot be read.
+        """
+        async with self._log_slots[cluster]:
+            answer = await self._ask({"verb": "log", "user": user, "cluster": cluster, "session": session_id})
+        return str(answer.get("text", ""))
+
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._slots[request["cluster"]]:
-            status, out, err = await self._through_the_door(json.dumps(request).encode())
+            status, out, err = await self._through_the_door(request["cluster"], json.dumps(request).encode())
         # What failed may repeat what it was given: no error may hold the session's token.
         for name, value in request.get("environment", {}).items():
             if "TOKEN" in name and value:
@@ -88,21 +137,39 @@ class Launcher:
         message = str(answer.get("message", ""))
         if answer.get("kind") == "slurm":
             raise SubmitRefused(message)
+        if answer.get("kind") == "home":
+            raise HomeUnusable(message)
         if answer.get("kind") == "unclear":
             raise SubmitUnclear(message)
         raise LauncherError(message)
 
-    async def _through_the_door(self, request: bytes) -> tuple[int | None, str, str]:
+    async def _through_the_door(self, cluster: str, request: bytes) -> tuple[int | None, str, str]:
+        login_node = self._login_nodes.get(cluster)
+        if login_node is None:
+            return await self._run(self._door, request)
+        try:
+            async with login_node.request() as door:
+                status, out, err = await self._run(door, request)
+                if status == SSH_FAILED:
+                    raise Unreachable(err.strip()) if never_sent(err) else _lost(cluster)
+                return status, out, err
+        except Unreachable as error:
+            # Whoever reads this is the user, and the log says why.
+            raise LauncherError(
+                f"The hub has no connection to {cluster} at the moment; nothing was sent. Try again in some minutes."
+            ) from error
+
+    async def _run(self, door: Sequence[str], request: bytes) -> tuple[int | None, str, str]:
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._door,
+                *door,
                 env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
         except OSError as error:
-            raise LauncherError(f"{self._door[0]} cannot be started: {error.strerror}") from error
+            raise LauncherError(f"{door[0]} cannot be started: {error.strerror}") from error
         try:
             out, err = await asyncio.wait_for(process.communicate(request), self._timeout_seconds)
         except TimeoutError:
@@ -111,3 +178,8 @@ class Launcher:
                 process.kill()
             raise SubmitUnclear(f"{self._door[-1]} gave no answer in {self._timeout_seconds:.0f} s") from None
         return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def _lost(cluster: str) -> SubmitUnclear:
+    """The connection broke while the launcher worked there, and it works on: nobody tells it."""
+    return SubmitUnclear(f"the connection to {cluster} broke before the answer", time.time() + LAUNCHER_SECONDS)

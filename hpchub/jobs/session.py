@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hpchub.jobs.endings import Ending, ending_of, sentence
+from hpchub.jobs import logs
+from hpchub.jobs.endings import Ending, cancelled_by, ending_of, sentence
 from hpchub.jobs.request import JobRequest, read_comment
 from hpchub.slurm.model import ClusterView, Job, JobState
+from hpchub.slurm.reasons import is_budget, is_qos_limit
 
 
 class Phase(StrEnum):
@@ -71,12 +73,24 @@ class Session:
     """The database id of the server's token (no secret): only that token may report."""
     begun_epoch: float
     phase: Phase = Phase.SUBMITTED
+    reached: dict[str, float] = field(default_factory=dict)
+    """When each phase after the first was reached, in seconds since 1970, by the phase's word."""
+    handed_over: bool = False
+    """Whether the launcher was asked to submit the job: before that there can be none."""
+    stop_asked: bool = False
+    """Whether somebody has pressed Stop: a hub that comes after this one carries it out."""
     job_id: str = ""
     reason: str = ""
     """Slurm's reason code while it waits."""
+    estimate_epoch: int = 0
+    """When Slurm would start such a job, for one that the scheduler has not planned; 0 where it was not asked."""
     node: str = ""
     address: str = ""
     port: int = 0
+    hopeless_since_epoch: float = 0
+    """Since when Slurm gives a reason for which the job can never start; 0 while it gives none."""
+    run_epoch: int = 0
+    """When the job began to run, by Slurm's clock; a later one is a second run of the same job."""
     runs_since_epoch: float = 0
     contacted: bool = False
     """Whether the job has spoken to the hub."""
@@ -85,7 +99,9 @@ class Session:
     ending_since_epoch: float = 0
     ending: Ending | None = None
     says: str = ""
-    """What a person reads about the end."""
+    """What a person reads about the end, in English."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the sentence of the end names, so that it can be said in another language."""
     log_tail: str = ""
     ended_epoch: float = 0
 
@@ -94,12 +110,20 @@ class Session:
         return self.request.session_id
 
     @property
+    def server_url(self) -> str:
+        """The notebook server's own address, without its path; once node and port are known."""
+        return f"http://{self.address}:{self.port}"
+
+    @property
     def over(self) -> bool:
         return self.phase is Phase.ENDED
 
     def as_dict(self) -> dict[str, Any]:
         """Give the session as JSON-ready values."""
-        return {**asdict(self), "request": self.request.model_dump()}
+        # Not dataclasses.asdict: it would copy the request, a model, in depth, at each change of each session.
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        copies = {name: dict(value) for name, value in values.items() if isinstance(value, dict)}
+        return {**values, **copies, "request": self.request.model_dump()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Session:
@@ -140,12 +164,13 @@ class Session:
         before = (self.phase, self.reason, self.node, self.job_id)
         self.job_id = job.job_id
         if job.state is JobState.PENDING:
-            self._advance(Phase.QUEUED)
-            self.reason = job.reason
+            self._wait(job)
         elif job.state is JobState.RUNNING:
             self._run(job, view)
         elif job.state is JobState.ENDING:
             self._begin_to_end()
+        elif job.state is JobState.ENDED and self._runs_again(job):
+            self.end(Ending.REQUEUED)
         elif job.state is JobState.ENDED:
             self.end(ending_of(job), node=job.node or self.node, hub_url=hub_url, slurm_state=job.slurm_state)
         return before != (self.phase, self.reason, self.node, self.job_id)
@@ -166,7 +191,7 @@ class Session:
         self.contacted = True
         if report.phase in ("failed", "ended"):
             # The server is gone for certain; why, Slurm will say: it may have been killed for its memory.
-            self.log_tail = report.message or ""
+            self.log_tail = logs.tail(report.message or "")
             self.failed = report.phase == "failed"
             self._begin_to_end()
         elif report.phase == "ready":
@@ -187,17 +212,61 @@ class Session:
         """End the session for a reason; the first reason stays."""
         if self.over:
             return
-        self.phase = Phase.ENDED
-        self.ending = ending
+        self._advance(Phase.ENDED)
+        # What Slurm says after a Stop, "cancelled", is our own doing.
+        self.ending = Ending.STOPPED if self.stop_asked and ending is not Ending.STOP_OWED else ending
         self.ended_epoch = time.time()
         known = {"node": self.node, "address": self.address, "port": self.port}
-        self.says = sentence(ending, self.request, **{**known, **facts})
+        self._say({**known, **facts})
+
+    def learn_who_cancelled(self, job: Job) -> bool:
+        """Take in the accounting's record of a cancelled job; return whether the sentence has become another."""
+        by = cancelled_by(job)
+        if self.ending is not Ending.CANCELLED or not by or self.facts.get("by") == by:
+            return False
+        self._say({**self.facts, "by": by})
+        return True
+
+    def take_log(self, text: str) -> None:
+        """Keep the end of the job's log, and find in it what Slurm says nowhere else.
+
+        Where a node has no cgroups, a job that is killed for its memory is one that ended by signal 9.
+        """
+        self.log_tail = self.log_tail or logs.tail(text)
+        if self.ending is Ending.JOB_FAILED and logs.killed_for_memory(text):
+            self.ending = Ending.OUT_OF_MEMORY
+            self._say(self.facts)
+
+    def _say(self, facts: Mapping[str, Any]) -> None:
+        if self.ending is not None:
+            self.facts = dict(facts)
+            self.says = sentence(self.ending, self.request, **self.facts)
 
     def _begin_to_end(self) -> None:
         self._advance(Phase.ENDING)
         self.ending_since_epoch = self.ending_since_epoch or time.time()
 
+    def _wait(self, job: Job) -> None:
+        if self.runs_since_epoch:
+            # --no-requeue keeps Slurm from it, but an administrator can do it all the same.
+            self.end(Ending.REQUEUED)
+            return
+        self._advance(Phase.QUEUED)
+        self.reason = job.reason
+        hopeless = _hopeless(job.reason)
+        now = time.time()
+        self.hopeless_since_epoch = (self.hopeless_since_epoch or now) if hopeless else 0
+        if hopeless and now - self.hopeless_since_epoch >= _HOPELESS_SECONDS:
+            self.end(hopeless, reason=job.reason)
+
+    def _runs_again(self, job: Job) -> bool:
+        return bool(self.run_epoch) and (job.start_epoch or 0) > self.run_epoch
+
     def _run(self, job: Job, view: ClusterView) -> None:
+        if self._runs_again(job):
+            self.end(Ending.REQUEUED)
+            return
+        self.run_epoch = job.start_epoch or 0
         self._advance(Phase.STARTING)
         self.reason = ""
         self.runs_since_epoch = self.runs_since_epoch or _seen(job.start_epoch)
@@ -208,6 +277,18 @@ class Session:
     def _advance(self, phase: Phase) -> None:
         if ORDER[phase] > ORDER[self.phase]:
             self.phase = phase
+            self.reached[phase.value] = time.time()
+
+
+def _hopeless(reason: str) -> Ending | None:
+    """The end that a reason means for which a job waits for ever, if it means one."""
+    if is_budget(reason):
+        return Ending.BUDGET_SPENT
+    return Ending.QOS_LIMIT if is_qos_limit(reason) else None
+
+
+_HOPELESS_SECONDS = 3
+"""How long a reason must stay before it counts: between two passes of the scheduler it may be another for a moment."""
 
 
 def _seen(start_epoch: int | None) -> float:

@@ -36,6 +36,16 @@ JOB_FIELDS = (
     ("Comment", 1024),
 )
 
+QUEUE_FIELDS = (
+    ("JobID", 20),
+    # by which Slurm orders; "Priority" is the same, rounded to a fraction of 1
+    ("PriorityLong", 20),
+    ("Reason", 64),
+    ("StartTime", 20),
+    # last: a job may name many, and a list that is cut has its end elsewhere
+    ("Partition", 256),
+)
+
 NODE_FIELDS = (
     ("NodeList", 128),
     ("NodeAddr", 128),
@@ -50,7 +60,20 @@ NODE_FIELDS = (
 
 ASSOCIATION_FIELDS = ("user", "account", "qos", "defaultqos")
 QOS_FIELDS = ("name", "maxwall", "maxtresperuser", "maxtres")
-ACCOUNTING_FIELDS = ("JobIDRaw", "User", "State", "ExitCode", "NodeList", "Account", "Partition", "QOS", "Start", "End")
+ACCOUNTING_FIELDS = (
+    "JobIDRaw",
+    "User",
+    "State",
+    "ExitCode",
+    "NodeList",
+    "Account",
+    "Partition",
+    "QOS",
+    "Start",
+    "End",
+    # sacct writes "CANCELLED by 1001": whether that is the user
+    "UID",
+)
 
 
 def _sized(fields: Iterable[tuple[str, int]]) -> str:
@@ -66,6 +89,26 @@ def jobs(cluster: str) -> list[str]:
         "--states=all",
         f"--name={JOB_NAME}",
         f"--Format={_sized(JOB_FIELDS)}",
+    ]
+
+
+def of_its_own_controller(argv: list[str]) -> list[str]:
+    """The same question to the controller of ``SLURM_CONF``.
+
+    ``--clusters`` asks slurmdbd each time where a cluster's controller is, even the local one's (tried with 22.05): a
+    slurmdbd that hangs would take every cluster away.
+    """
+    return [word for word in argv if not word.startswith(("--clusters=", "--cluster="))]
+
+
+def queue(cluster: str) -> list[str]:
+    """All jobs of everybody that wait, the tasks of a job array that wait together as one."""
+    return [
+        "squeue",
+        f"--clusters={cluster}",
+        "--noheader",
+        "--states=pending",
+        f"--Format={_sized(QUEUE_FIELDS)}",
     ]
 
 

@@ -103,6 +103,21 @@ class Job:
     start_epoch: int | None = None
     end_epoch: int | None = None
     """When it ended, or while it runs when its time limit ends it."""
+    user_id: int | None = None
+    """The user's number; only the accounting tells it, and names who cancelled a job by number."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """One job of anybody that waits; the tasks of a job array that wait together are one."""
+
+    job_id: str
+    priority: int
+    """Slurm's own number; the higher goes first."""
+    reason: str
+    partitions: frozenset[str]
+    start_epoch: int | None = None
+    """When the scheduler expects it to start; None where it has not planned it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +125,14 @@ class ClusterView:
     """A snapshot of one cluster: what it said, and when.
 
     ``taken_epoch`` is None as long as the cluster has never answered; then everything is empty.
-    ``silent_since_epoch`` is set while it does not answer now.
+    ``silent_since_epoch`` is set while its controller does not answer now, ``accounting_silent_since_epoch`` while its
+    accounting does not: associations and QOS are then those of an earlier answer.
     """
 
     cluster: str
     taken_epoch: float | None = None
     silent_since_epoch: float | None = None
+    accounting_silent_since_epoch: float | None = None
     partitions: Mapping[str, Partition] = field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
     qos: Mapping[str, Qos] = field(default_factory=dict)
@@ -123,6 +140,10 @@ class ClusterView:
     """By POSIX user name."""
     jobs: Mapping[str, Job] = field(default_factory=dict)
     """The hub's own jobs by job id."""
+    queue: tuple[QueuedJob, ...] | None = None
+    """Everybody's waiting jobs; None while none of the hub's waits, since then nobody asks."""
+    queue_epoch: float | None = None
+    """When the queue was asked for."""
 
     def free_gpus(self, partition: str, gpu_type: str) -> int:
         """Count the GPUs of a type that no job holds on the usable nodes of a partition."""

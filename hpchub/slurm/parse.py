@@ -11,20 +11,20 @@ from types import MappingProxyType
 
 from hpchub.errors import SlurmError
 from hpchub.slurm import commands
-from hpchub.slurm.model import Association, Job, Node, Partition, Qos
+from hpchub.slurm.model import Association, Job, Node, Partition, Qos, QueuedJob
 from hpchub.slurm.states import job_state, node_is_usable
 from hpchub.slurm.units import gpus_from_gres, minutes_from_slurm, tres_value
 
 _NOTHING = frozenset({"", "(null)", "N/A", "n/a", "NONE", "None", "Unknown", "None assigned"})
 
 
-def _records(text: str) -> Iterator[str]:
+def _records(text: str, fields: tuple[tuple[str, int], ...]) -> Iterator[str]:
     """Cut squeue's answer into jobs by their fixed width in bytes.
 
     Never by lines: squeue prints the line breaks of a comment as they are, and what follows one would be read as a
     job that its author made up.
     """
-    width = sum(size + len(commands.SEPARATOR) for _, size in commands.JOB_FIELDS)
+    width = sum(size + len(commands.SEPARATOR) for _, size in fields)
     raw = text.encode("utf-8", "surrogateescape")
     start = 0
     while start < len(raw):
@@ -64,7 +64,7 @@ def _text(value: str) -> str:
     return "" if value in _NOTHING else value
 
 
-def _epoch(value: str) -> int | None:
+def _number(value: str) -> int | None:
     return int(value) if value.isdigit() else None
 
 
@@ -83,7 +83,7 @@ def jobs(text: str) -> Mapping[str, Job]:
     """Read :func:`hpchub.slurm.commands.jobs`, by job id."""
     names = tuple(name for name, _ in commands.JOB_FIELDS)
     found: dict[str, Job] = {}
-    for row in _rows(_records(text), names, "squeue"):
+    for row in _rows(_records(text, commands.JOB_FIELDS), names, "squeue"):
         found[row["JobID"]] = Job(
             job_id=row["JobID"],
             user=row["UserName"],
@@ -96,10 +96,29 @@ def jobs(text: str) -> Mapping[str, Job]:
             qos=row["QOS"],
             comment=_text(row["Comment"].removesuffix(commands.SEPARATOR).strip()),
             exit_status=_exit_status(row["exit_code"]),
-            start_epoch=_epoch(row["StartTime"]),
-            end_epoch=_epoch(row["EndTime"]),
+            start_epoch=_number(row["StartTime"]),
+            end_epoch=_number(row["EndTime"]),
         )
     return MappingProxyType(found)
+
+
+def queue(text: str) -> tuple[QueuedJob, ...]:
+    """Read :func:`hpchub.slurm.commands.queue`."""
+    names = tuple(name for name, _ in commands.QUEUE_FIELDS)
+    found = []
+    for row in _rows(_records(text, commands.QUEUE_FIELDS), names, "squeue"):
+        if not row["PriorityLong"].isdigit():
+            raise SlurmError(f"squeue answered the priority {row['PriorityLong']!r} for job {row['JobID']}")
+        found.append(
+            QueuedJob(
+                job_id=row["JobID"],
+                priority=int(row["PriorityLong"]),
+                reason=_text(row["Reason"]),
+                partitions=frozenset(row["Partition"].removesuffix(commands.SEPARATOR).strip().split(",")),
+                start_epoch=_number(row["StartTime"]),
+            )
+        )
+    return tuple(found)
 
 
 def accounting(text: str) -> Mapping[str, Job]:
@@ -118,8 +137,9 @@ def accounting(text: str) -> Mapping[str, Job]:
             qos=row["QOS"],
             comment="",
             exit_status=_exit_status(row["ExitCode"]),
-            start_epoch=_epoch(row["Start"]),
-            end_epoch=_epoch(row["End"]),
+            start_epoch=_number(row["Start"]),
+            end_epoch=_number(row["End"]),
+            user_id=_number(row["UID"]),
         )
     return MappingProxyType(found)
 

@@ -30,18 +30,14 @@ _JOBS_A_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """How often a watcher asks, in seconds, each with its reason."""
+    """How often a watcher asks, in seconds; the reason of each default stands with the site's setting of its name."""
 
     busy: float = 1.0
-    """Jobs, while somebody waits for one: what a person feels as at once, and one query whatever their number."""
     idle: float = 20.0
-    """Jobs, while nobody waits: the safety net for ends that the job could not report itself (a dead node)."""
+    queue: float = 5.0
     nodes: float = 10.0
-    """Nodes and their free GPUs: figures on pages, shown with their age."""
     accounts: float = 60.0
-    """Partitions, associations and QOS: what a project's end or a new member changes, effective within minutes."""
-    longest_pause: float = 30.0
-    """Between two tries while Slurm does not answer."""
+    retry: float = 3.0
 
 
 class Watcher:
@@ -59,13 +55,14 @@ class Watcher:
         self._waiting = 0
         self._listeners: set[Listener] = set()
         self._poke = asyncio.Event()
-        self._failures = 0
         self._missing = {"jobs", "nodes", "partitions", "associations", "qos"}
         self._complete = asyncio.Event()
         self._followed: dict[str, float] = {}
         self._remembered: dict[str, Job] = {}
         self._missing_jobs: dict[str, float] = {}
+        self._verdicts: dict[str, asyncio.Future[Job]] = {}
         self._something_is_missing = asyncio.Event()
+        self._one_of_ours_waits = asyncio.Event()
 
     @property
     def cluster(self) -> str:
@@ -104,13 +101,34 @@ class Watcher:
         self._followed.pop(job_id, None)
         self._remembered.pop(job_id, None)
 
+    async def verdict(self, job_id: str, seconds: float) -> Job | None:
+        """Give the accounting's record of a job that has ended, from the query that is common to all.
+
+        It knows what the controller does not tell, such as who cancelled a job.  None where it does not tell in time.
+        """
+        answer = self._verdicts.setdefault(job_id, asyncio.get_running_loop().create_future())
+        self._something_is_missing.set()
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(answer)
+        except TimeoutError:
+            return None
+        finally:
+            self._verdicts.pop(job_id, None)
+
     def has_news_of(self, job_id: str) -> bool:
         """Tell whether this watcher has heard of a job, or of its absence from the accounting too."""
         return bool(self.asked_epoch) and (job_id in self.view.jobs or self._missing_jobs.get(job_id, 0) > 0)
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        await asyncio.gather(self._watch_jobs(), self._watch_accounting(), self._watch_nodes(), self._watch_accounts())
+        await asyncio.gather(
+            self._watch_jobs(),
+            self._watch_queue(),
+            self._watch_accounting(),
+            self._watch_nodes(),
+            self._watch_accounts(),
+        )
 
     async def _watch_jobs(self) -> None:
         while True:
@@ -120,6 +138,7 @@ class Watcher:
                 self.asked_epoch = asked
                 self._note_missing(jobs, asked)
                 self._publish(jobs={**self._remembered, **jobs}, silent_since_epoch=None)
+                self._note_waiting(jobs)
             elif self.view.silent_since_epoch is None:
                 self._publish(silent_since_epoch=asked)
             await self._pause(jobs is not None)
@@ -134,8 +153,27 @@ class Watcher:
         if self._missing_jobs:
             self._something_is_missing.set()
 
+    def _note_waiting(self, jobs: Mapping[str, Job]) -> None:
+        """Note whether one of our sessions waits; while none does, an old queue would only mislead."""
+        if any(job_id in jobs and jobs[job_id].state is JobState.PENDING for job_id in self._followed):
+            self._one_of_ours_waits.set()
+        elif self._one_of_ours_waits.is_set():
+            self._one_of_ours_waits.clear()
+            self._publish(queue=None, queue_epoch=None)
+
+    async def _watch_queue(self) -> None:
+        """Ask about everybody's waiting jobs as long as one of ours is among them."""
+        while True:
+            await self._one_of_ours_waits.wait()
+            asked = time.time()
+            queue = await self._tried("queue", self._client.queue())
+            if queue is not None and self._one_of_ours_waits.is_set():
+                self._publish(queue=queue, queue_epoch=asked)
+            await asyncio.sleep(self._beat.queue if queue is not None else self._beat.retry)
+
     async def _watch_accounting(self) -> None:
-        """Ask the accounting, in one query for all, about jobs that the controller should list and does not.
+        """Ask the accounting, in one query for all, about jobs that the controller should list and does not, and about
+        ends of which somebody wants to know more.
 
         On a beat of its own: a slow slurmdbd must not hold up the news of everybody else.
         """
@@ -143,9 +181,10 @@ class Watcher:
             await self._something_is_missing.wait()
             self._something_is_missing.clear()
             longest_ago = sorted(self._missing_jobs, key=self._missing_jobs.__getitem__)[:_JOBS_A_QUERY]
-            if not longest_ago:
+            wanted = [*longest_ago, *(each for each in self._verdicts if each not in longest_ago)][:_JOBS_A_QUERY]
+            if not wanted:
                 continue
-            told = await self._tried("accounting", self._client.accounting(longest_ago))
+            told = await self._tried("accounting", self._client.accounting(wanted))
             self._missing_jobs.update(dict.fromkeys(longest_ago, time.time()))
             # The accounting lags behind: what it calls running may have ended, so only its ends are news.
             ends = {
@@ -156,27 +195,34 @@ class Watcher:
             if ends:
                 self._remembered.update(ends)
                 self._publish(jobs={**self.view.jobs, **ends})
-            await asyncio.sleep(self._beat.busy * (3 if told is None else 1))
+            self._hand_out_verdicts(told or {})
+            await asyncio.sleep(self._beat.retry if told is None else self._beat.busy)
+
+    def _hand_out_verdicts(self, told: Mapping[str, Job]) -> None:
+        for job_id, answer in self._verdicts.items():
+            job = told.get(job_id)
+            if job is not None and job.state is JobState.ENDED and not answer.done():
+                answer.set_result(job)
+        if not all(answer.done() for answer in self._verdicts.values()):
+            self._something_is_missing.set()
 
     async def _pause(self, answered: bool) -> None:
         """Sleep until the next query; somebody who begins to wait cuts an idle pause short."""
-        self._failures = 0 if answered else self._failures + 1
         if not answered:
-            await asyncio.sleep(min(self._beat.busy * 2**self._failures, self._beat.longest_pause))
-            return
-        if not self._waiting:
+            await asyncio.sleep(self._beat.retry)
+        elif self._waiting:
+            await asyncio.sleep(self._beat.busy)
+        else:
             self._poke.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._poke.wait(), self._beat.idle)
-            return
-        await asyncio.sleep(self._beat.busy)
 
     async def _watch_nodes(self) -> None:
         while True:
             nodes = await self._tried("nodes", self._client.nodes())
             if nodes is not None:
                 self._publish(nodes=nodes)
-            await asyncio.sleep(self._beat.nodes if nodes is not None else self._beat.busy * 3)
+            await asyncio.sleep(self._beat.nodes if nodes is not None else self._beat.retry)
 
     async def _watch_accounts(self) -> None:
         while True:
@@ -186,16 +232,25 @@ class Watcher:
             qos = await self._tried("qos", self._client.qos())
             told = {"partitions": partitions, "associations": associations, "qos": qos}
             answers = {name: answer for name, answer in told.items() if answer is not None}
-            if answers:
-                self._publish(**answers)
-            await asyncio.sleep(self._beat.accounts if len(answers) == len(told) else self._beat.busy * 3)
+            self._publish(**answers, accounting_silent_since_epoch=self._client.accounting_daemon.open_since_epoch)
+            await asyncio.sleep(self._beat.accounts if len(answers) == len(told) else self._beat.retry)
 
     async def _tried(self, what: str, query: Awaitable[T]) -> T | None:
         try:
             return await query
         except SlurmError as error:
             log.warning("%s: no new %s: %s", self.cluster, what, error)
+            self._note_silence()
             return None
+
+    def _note_silence(self) -> None:
+        """Show at once, whichever query found it, that a daemon is silent; the next answer takes it back."""
+        controller = self._client.controller.open_since_epoch
+        accounting = self._client.accounting_daemon.open_since_epoch
+        if controller is not None and self.view.silent_since_epoch is None:
+            self._publish(silent_since_epoch=controller)
+        if accounting is not None and self.view.accounting_silent_since_epoch is None:
+            self._publish(accounting_silent_since_epoch=accounting)
 
     def _publish(self, **changes: Any) -> None:
         self._missing -= changes.keys()

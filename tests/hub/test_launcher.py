@@ -108,9 +108,9 @@ NO_SCRIPT = "script is missing or not a bash script"
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        pytest.param({"verb": "log"}, "verb must be one of submit, cancel", id="unknown verb"),
-        pytest.param({"verb": ["submit"]}, "verb must be one of submit, cancel", id="a list as verb"),
-        pytest.param({"verb": None}, "verb must be one of submit, cancel", id="null as verb"),
+        pytest.param({"verb": "probe"}, "verb must be one of submit, cancel, log", id="unknown verb"),
+        pytest.param({"verb": ["submit"]}, "verb must be one of submit, cancel, log", id="a list as verb"),
+        pytest.param({"verb": None}, "verb must be one of submit, cancel, log", id="null as verb"),
         pytest.param({"reservation": "x"}, "unknown keys: reservation", id="unknown key"),
         pytest.param({"job_id": "1"}, "unknown keys: job_id", id="key of the other verb"),
         pytest.param({"k" * 500: 1, "a": 2}, f"unknown keys: a, {'k' * 64}", id="long key"),
@@ -180,7 +180,7 @@ def test_it_cancels_nothing_of_another_form(launcher: Path, changes: dict[str, A
         pytest.param(b"[]", "the request is not a JSON object", id="a list"),
         pytest.param(b'"submit"', "the request is not a JSON object", id="a text"),
         pytest.param(b"null", "the request is not a JSON object", id="null"),
-        pytest.param(b"{}", "verb must be one of submit, cancel", id="an empty object"),
+        pytest.param(b"{}", "verb must be one of submit, cancel, log", id="an empty object"),
         pytest.param(
             json.dumps({**SUBMIT, "script": "#!/bin/bash\n" + "#" * 1024 * 1024}).encode(),
             "the request is longer than 1048576 bytes",
@@ -216,7 +216,7 @@ def test_it_trusts_no_policy_that_others_can_write(launcher: Path, tmp_path: Pat
     folder = tmp_path / "libexec"
     shutil.copytree(launcher.parent, folder)
     folder.chmod(0o755)
-    assert ask(folder / launcher.name, {})["message"] == "verb must be one of submit, cancel"
+    assert ask(folder / launcher.name, {})["message"] == "verb must be one of submit, cancel, log"
     path = folder / name
     open_up(path)
     answer = ask(folder / launcher.name, SUBMIT)

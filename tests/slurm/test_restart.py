@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.choices import ADA, BRUNO
 from tests.support.site import Site
+from tests.support.trouble import fill, free, reachable
 from tests.support.wait import until
 
 
@@ -19,18 +22,6 @@ def full_booster(site: Site) -> Iterator[Site]:
     fill(site)
     yield site
     free(site)
-
-
-def fill(site: Site) -> None:
-    """Take all GPU nodes with one job of dario's."""
-    job = "-A aifac_manif01 -p boost_usr_prod -N 10 --exclusive -t 60 -J filler -o /dev/null --wrap='sleep 3600'"
-    site.slurm(f"sbatch -M leonardo {job}", as_user="dario")
-    until(lambda: "R" in site.slurm("squeue -M leonardo -h -n filler -o %t").split(), "all nodes to be taken")
-
-
-def free(site: Site) -> None:
-    """Give them back."""
-    site.slurm("scancel -M leonardo -n filler", as_user="dario")
 
 
 def queued(site: Site, user: str, server: str = "") -> bool:
@@ -43,6 +34,18 @@ def test_a_running_session_survives_the_hub(site: Site) -> None:
     assert site.ready("ada")["id"] == session["id"]
     assert len(site.live_jobs()) == 1
     assert site.get("/user/ada/api", site.token_of("ada")).status == 200
+
+
+def test_a_notebook_that_hangs_while_the_hub_restarts_is_left_alone(site: Site) -> None:
+    session = site.run("ada", ADA)
+    notebook = next(pid for pid in processes_of("ada") if b"jupyterhub-singleuser" in command_of(pid))
+    os.kill(notebook, signal.SIGSTOP)
+    try:
+        site.restart_hub()
+        assert site.ready("ada")["id"] == session["id"]
+    finally:
+        os.kill(notebook, signal.SIGCONT)
+    until(lambda: site.get("/user/ada/api", site.token_of("ada")).status == 200, "the notebook to answer again")
 
 
 def test_a_session_that_was_stopped_after_a_restart_has_no_token_left(site: Site) -> None:
@@ -129,8 +132,10 @@ def test_a_proxy_that_was_killed_comes_back_by_itself(site: Site) -> None:
     assert site.ready("ada")["id"] == session["id"]
 
 
-def reachable(site: Site) -> bool:
-    try:
-        return site.get("/user/ada/api").status == 200
-    except OSError:
-        return False
+def processes_of(user: str) -> list[int]:
+    uid = pwd.getpwnam(user).pw_uid
+    return [int(each.name) for each in Path("/proc").glob("[0-9]*") if each.stat().st_uid == uid]
+
+
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

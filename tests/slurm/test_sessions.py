@@ -23,7 +23,7 @@ from tests.support.site import Site
                 "QOS": "normal",
                 "TimeLimit": "02:00:00",
                 "NumCPUs": "8",
-                "TresPerNode": "gres:gpu:a100:1",
+                "TresPerNode": "gres/gpu:a100:1",
             },
             id="ada on leonardo",
         ),
@@ -36,7 +36,7 @@ from tests.support.site import Site
                 "QOS": "normal",
                 "TimeLimit": "01:30:00",
                 "NumCPUs": "8",
-                "TresPerNode": "gres:gpu:gb200:1",
+                "TresPerNode": "gres/gpu:gb200:1",
             },
             id="bruno on it4lia",
         ),
@@ -51,6 +51,8 @@ from tests.support.site import Site
 def test_the_job_is_what_was_asked_for(site: Site, user: str, choice: dict[str, Any], expected: dict[str, str]) -> None:
     session = site.run(user, choice)
     job = site.job(session)
+    # Slurm 22.05 writes gres:gpu, later ones gres/gpu
+    job["TresPerNode"] = job["TresPerNode"].replace("gres:", "gres/")
     assert {field: job[field] for field in expected} == expected
     assert job["JobName"] == "hpchub"
     assert job["UserId"].startswith(f"{user}(")

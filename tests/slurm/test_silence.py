@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
-from tests.slurm.test_restart import reachable
 from tests.support.choices import ADA, BRUNO
+from tests.support.form import FormSession
 from tests.support.site import Site
+from tests.support.trouble import answers, reachable, silent
 from tests.support.wait import until
 
 
@@ -20,34 +15,6 @@ from tests.support.wait import until
 def slurm_answers(site: Site) -> None:
     """The hub knows its clusters, and an earlier silence is over."""
     until(lambda: answers(site), "both clusters to answer", 90)
-
-
-def answers(site: Site) -> bool:
-    clusters = site.api("GET", "/hpchub/snapshot").json.values()
-    return all(each["taken_epoch"] and not each["silent_since_epoch"] for each in clusters)
-
-
-def controller(site: Site, cluster: str) -> int:
-    """Give the process id of a cluster's slurmctld."""
-    for each in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (each / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if arguments[0].endswith(b"slurmctld") and any(f"/{cluster}/".encode() in word for word in arguments):
-            return int(each.name)
-    raise AssertionError(f"{cluster} has no slurmctld")
-
-
-@contextmanager
-def silent(site: Site, cluster: str = "leonardo") -> Iterator[None]:
-    """The cluster's controller hangs."""
-    pid = controller(site, cluster)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_submission_without_an_answer_is_found_and_not_repeated(site: Site) -> None:
@@ -65,6 +32,7 @@ def test_while_slurm_is_silent_starts_are_refused_and_sessions_go_on(site: Site)
         refused = site.start("ada", ADA, "other")
         assert refused.status == 400
         assert refused.message.startswith("Slurm on leonardo has not answered since ")
+        assert "Slurm on leonardo has not answered since " in FormSession(site.url, "bruno").fetch("/hub/spawn").source
         assert reachable(site)
         # the other cluster is another matter
         site.run("bruno", BRUNO)

@@ -244,6 +244,13 @@ def test_a_hub_that_is_down_for_a_while_is_told_later(tmp_path: Path, hub: Hub) 
     assert f"hpchub: the hub at {hub.url} answered 503" in running.log.read_text()
 
 
+def test_a_hub_that_missed_the_first_report_is_told_before_the_server_listens(tmp_path: Path, hub: Hub) -> None:
+    hub.answers = [503, 503]
+    with job(tmp_path, "import time\ntime.sleep(4)\n" + SERVES, hub.url):
+        until(lambda: "ready" in hub.phases, "ready", SECONDS)
+    assert hub.phases[:4] == ["starting", "starting", "starting", "ready"]
+
+
 def test_a_hub_that_never_answers_ends_the_job_when_patience_ends(tmp_path: Path) -> None:
     impatient = SOURCE.replace("HUB_PATIENCE_SECONDS = 600", "HUB_PATIENCE_SECONDS = 1")
     assert impatient != SOURCE

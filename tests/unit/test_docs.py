@@ -22,7 +22,7 @@ from hpchub.errors import ChoiceRefused
 from hpchub.handlers.sessions import public
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.request import JobRequest
-from hpchub.jobs.session import Report, Session
+from hpchub.jobs.session import Phase, Report, Session
 from tests.unit.data.world import VIEWS, demo_catalogue
 
 REPOSITORY = Path(__file__).parents[2]
@@ -108,7 +108,8 @@ def test_commands_are_all_described() -> None:
     assert first_words(table(COMMANDS, "`./run`")) == run_verbs()
     assert set(first_words(table(COMMANDS, "`python3 -m demo`"))) == {*demo.VERBS, "uv"}
     usage = build_parser().format_help()
-    assert first_words(table(COMMANDS, "`python3 -m devcluster`")) == re.findall(r"^    ([a-z]+) ", usage, re.MULTILINE)
+    verbs = re.findall(r"^    ([a-z-]+)", usage, re.MULTILINE)
+    assert first_words(table(COMMANDS, "`python3 -m devcluster`")) == verbs
     described = [" ".join(row[0].split()[1:3]) for row in table(COMMANDS, "`hpchub`")]
     assert described == list(hpchub_commands())
 
@@ -138,6 +139,8 @@ TABLES: list[tuple[Path, str, type[BaseModel]]] = [
     (SITE_FILE, "`launcher`", model.LauncherSettings),
     (SITE_FILE, "`sign_in`", model.SignIn),
     (SITE_FILE, "A cluster", model.Cluster),
+    (SITE_FILE, "`ssh`", model.Ssh),
+    (SITE_FILE, "How often a cluster is asked", model.Watching),
     (PROFILE_FILE, "A profile", model.ProfileFile),
     (PROFILE_FILE, "An entry of `runs_on`", model.Run),
     (PROFILE_FILE, "A size", model.Size),
@@ -169,6 +172,12 @@ def test_the_api_page_has_every_field() -> None:
     assert first_words(table(API, "A choice")) == list(Choice.model_fields)
     assert first_words(table(API, "`POST /hub/api/hpchub/sessions/ID`")) == list(Report.model_fields)
     assert first_words(table(API, "A session")) == list(public(a_session()))
+
+
+def test_the_api_page_has_every_field_of_a_waiting_session() -> None:
+    session = a_session()
+    session.phase = Phase.QUEUED
+    assert first_words(table(API, "A session", nth=1)) == list(public(session)["waiting"])
 
 
 def a_session() -> Session:

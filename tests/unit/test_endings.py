@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import string
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hpchub.jobs import exits
-from hpchub.jobs.endings import SENTENCES, Ending, ending_of, sentence
+from hpchub.jobs.endings import SENTENCES, Ending, cancelled_by, ending_of, sentence
+from hpchub.slurm import parse
 from hpchub.slurm.model import Job, JobState
 from hpchub.slurm.states import JOB_STATES
 from tests.unit.data.job_request import REQUEST
@@ -33,7 +37,7 @@ def ended(slurm_state: str, exit_status: int | None = None) -> Job:
 def test_every_ending_is_a_sentence_whatever_is_known(ending: Ending) -> None:
     bare = sentence(ending, REQUEST)
     named = {name for _, name, _, _ in string.Formatter().parse(SENTENCES[ending]) if name}
-    own = {"minutes", "memory_gb", "cluster", "profile", "environment"}
+    own = {"minutes", "memory_gb", "cluster", "profile", "environment", "account"}
     assert ("unknown" in bare) == bool(named - own)
     assert "{" not in bare and "None" not in bare
     # facts that are not known yet are the same as missing ones, and what Slurm says is no format
@@ -49,11 +53,86 @@ def test_a_sentence_names_what_was_asked_and_what_happened() -> None:
         "addresses."
     )
     assert "its 120 GB of memory" in sentence(Ending.OUT_OF_MEMORY, REQUEST)
-    assert sentence(Ending.TIME_LIMIT, REQUEST).startswith("The 1530 minutes that were asked for are over.")
+    assert sentence(Ending.TIME_LIMIT, REQUEST).startswith("The time that was asked for (1530 min) is over.")
     missing = sentence(Ending.NO_ENVIRONMENT, REQUEST, node="lrdn0001")
     assert "agrifood/remote-sensing" in missing and "/opt/environments/base/x86_64-demo" in missing
     refused = sentence(Ending.REFUSED, REQUEST, detail="Invalid account {x} or account/partition combination")
     assert refused == "leonardo refused the job: Invalid account {x} or account/partition combination"
+
+
+def test_a_limit_is_said_with_what_slurm_s_reason_means() -> None:
+    text = sentence(Ending.QOS_LIMIT, REQUEST, reason="QOSMaxWallDurationPerJobLimit")
+    assert text == (
+        "leonardo can never start this session, so it was ended. It asks for more time than the queue (QOS) allows, so "
+        "it cannot start. Choose less time."
+    )
+
+
+@pytest.mark.parametrize(
+    ("slurm_state", "user_id", "by"),
+    [
+        ("CANCELLED by 1001", 1001, "owner"),
+        ("CANCELLED by 0", 1001, "other"),
+        ("CANCELLED by 1002", 1001, "other"),
+        ("CANCELLED by 0", 0, "owner"),
+        ("CANCELLED", 1001, ""),
+        ("CANCELLED by", 1001, ""),
+        ("CANCELLED by 1001", None, ""),
+        ("FAILED by 1001", 1001, ""),
+    ],
+)
+def test_who_cancelled_a_job(slurm_state: str, user_id: int | None, by: str) -> None:
+    assert cancelled_by(replace(ended(slurm_state), user_id=user_id)) == by
+
+
+VERSIONS = ("22.05", "24.11", "26.05")
+
+
+def captured(version: str, kind: str) -> Job:
+    """Give what the accounting of a version of Slurm really said of a job of this kind."""
+    folder = Path(__file__).parent / "data" / "slurm" / version
+    job_id = json.loads((folder / "job-ids.json").read_text())[kind]
+    return parse.accounting((folder / "accounting.txt").read_text())[job_id]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [
+        ("timeout", Ending.TIME_LIMIT),
+        ("out-of-memory", Ending.OUT_OF_MEMORY),
+        ("node-fail", Ending.NODE_FAILURE),
+        ("preempted", Ending.PREEMPTED),
+        ("cancelled", Ending.CANCELLED),
+        ("cancelled-pending", Ending.CANCELLED),
+        ("completed", Ending.FINISHED),
+        # without cgroups only the job's log says why
+        ("over-memory", Ending.JOB_FAILED),
+    ],
+)
+def test_the_end_that_the_accounting_of_each_version_tells(version: str, kind: str, ending: Ending) -> None:
+    assert ending_of(captured(version, kind)) is ending
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("kind", "by"), [("cancelled", "owner"), ("cancelled-by-admin", "other"), ("timeout", "")])
+def test_who_cancelled_a_job_by_the_accounting_of_each_version(version: str, kind: str, by: str) -> None:
+    assert cancelled_by(captured(version, kind)) == by
+
+
+def test_nobody_is_named_who_cancelled_a_job_but_its_user() -> None:
+    assert "you yourself" in sentence(Ending.CANCELLED, REQUEST, by="owner")
+    assert "an administrator" in sentence(Ending.CANCELLED, REQUEST, by="other")
+    assert sentence(Ending.CANCELLED, REQUEST, by="") == SENTENCES[Ending.CANCELLED]
+
+
+def test_a_sentence_and_what_it_names_can_be_in_another_language() -> None:
+    italian = {
+        SENTENCES[Ending.REFUSED]: "{cluster} ha rifiutato il job: {detail}",
+        "Choose less time.": "Scegli meno tempo.",
+    }
+    said = sentence(Ending.REFUSED, REQUEST, italian.__getitem__, detail="Choose less time.")
+    assert said == "leonardo ha rifiutato il job: Scegli meno tempo."
 
 
 ENDS = {

@@ -112,6 +112,10 @@ def test_a_session_tells_its_user_all_but_what_is_the_hubs() -> None:
         "user": "ada",
         "server": "",
         "phase": "submitted",
+        "sentence": "Asking leonardo for a place.",
+        "timeline": [{"phase": "submitted", "epoch": 1000.0}],
+        "waiting": None,
+        "cluster_says": {"taken_epoch": None, "silent_since_epoch": None},
         "profile": "agrifood/remote-sensing",
         "cluster": "leonardo",
         "partition": "boost_usr_prod",
@@ -148,6 +152,7 @@ def test_the_snapshot_counts_free_gpus_of_usable_nodes() -> None:
     assert figures(view) == {
         "taken_epoch": 7.0,
         "silent_since_epoch": None,
+        "accounting_silent_since_epoch": None,
         "nodes": 2,
         "usable_nodes": 1,
         "jobs": {},

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hpchub.jobs import bootstrap, hpchub_launch
-from hpchub.jobs.hpchub_launch import Refused, answer_to, job_environment, target_user, text
+from hpchub.jobs.hpchub_launch import Refused, answer_to, job_environment, target_user, text, way_to
 
 PROGRAMS = [Path(str(module.__file__)) for module in (hpchub_launch, bootstrap)]
 POLICY: dict[str, Any] = {
@@ -36,6 +36,7 @@ SUBMIT = {
     "environment": {"JUPYTERHUB_API_TOKEN": SECRET},
 }
 CANCEL = {"verb": "cancel", "user": "ada", "cluster": "leonardo", "job_id": "17"}
+LOG = {"verb": "log", "user": "ada", "cluster": "leonardo", "session": SESSION}
 
 
 @pytest.fixture
@@ -62,9 +63,9 @@ def ada(monkeypatch: pytest.MonkeyPatch) -> pwd.struct_passwd:
         (b"{", "the request is not JSON"),
         (b"[]", "the request is not a JSON object"),
         (b'"submit"', "the request is not a JSON object"),
-        (b"{}", "verb must be one of submit, cancel"),
-        (b'{"verb": "log"}', "verb must be one of submit, cancel"),
-        (b'{"verb": ["submit"]}', "verb must be one of submit, cancel"),
+        (b"{}", "verb must be one of submit, cancel, log"),
+        (b'{"verb": "probe"}', "verb must be one of submit, cancel, log"),
+        (b'{"verb": ["submit"]}', "verb must be one of submit, cancel, log"),
         (b'{"verb": "submit"}', "user is missing or not of the expected form"),
         (b" " * (1024 * 1024 + 1), "the request is longer than 1048576 bytes"),
     ],
@@ -118,6 +119,7 @@ def test_a_policy_with_a_group_that_does_not_exist_allows_nobody(monkeypatch: py
         ({"script": None}, "script is missing or not a bash script"),
         ({"environment": None}, "environment is missing or not an object"),
         ({"environment": []}, "environment is missing or not an object"),
+        ({"test_only": "yes"}, "test_only is not true or false"),
         ({"uid": 0}, "unknown keys: uid"),
         ({"argv": ["sh"], "cwd": "/"}, "unknown keys: argv, cwd"),
     ],
@@ -149,6 +151,22 @@ def test_a_cancel_against_the_policy_is_refused(changes: dict[str, Any], sentenc
         answer_to(json.dumps({**CANCEL, **changes}).encode(), POLICY)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"session": "../../../etc/shadow"}, "session is missing or not of the expected form"),
+        ({"session": SESSION + ".log"}, "session is missing or not of the expected form"),
+        ({"cluster": "other"}, "the cluster other is not one of leonardo, it4lia"),
+        ({"path": "/etc/shadow"}, "unknown keys: path"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("ada")
+def test_a_log_is_named_by_its_session_and_by_nothing_else(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=f"^{re.escape(sentence)}$"):
+        answer_to(json.dumps({**LOG, **changes}).encode(), POLICY)
+
+
 @pytest.mark.parametrize("key", ["cluster", "session", "script", "environment"])
 @pytest.mark.usefixtures("ada")
 def test_nothing_of_a_submission_may_be_missing(key: str) -> None:
@@ -158,7 +176,7 @@ def test_nothing_of_a_submission_may_be_missing(key: str) -> None:
 
 @pytest.mark.usefixtures("ada")
 def test_a_good_request_comes_to_the_point_of_acting_as_the_user() -> None:
-    for request in (SUBMIT, CANCEL):
+    for request in (SUBMIT, CANCEL, LOG):
         with pytest.raises(AssertionError, match="acts as ada"):
             answer_to(json.dumps(request).encode(), POLICY)
 
@@ -216,6 +234,12 @@ def test_a_value_that_is_no_text_is_refused_without_repeating_it(value: object) 
         job_environment({"environment": {"JUPYTERHUB_API_TOKEN": value}})
 
 
+def test_a_cluster_with_a_file_of_its_own_is_found_without_slurmdbd() -> None:
+    policy = {**POLICY, "slurm_conf": {"leonardo": "/etc/slurm/leonardo.conf"}}
+    assert way_to("leonardo", policy) == ([], {"SLURM_CONF": "/etc/slurm/leonardo.conf"})
+    assert way_to("it4lia", policy) == (["--clusters=it4lia"], {})
+
+
 def test_a_text_is_taken_once_and_whole() -> None:
     request = {"job_id": "17"}
     assert text(request, "job_id", hpchub_launch.JOB_ID) == "17"
@@ -235,7 +259,7 @@ def test_a_policy_that_others_may_write_is_none(tmp_path: Path) -> None:
 
 
 def test_a_command_gets_an_argument_list_and_fails_in_its_own_words(tmp_path: Path) -> None:
-    assert hpchub_launch.run(["/bin/echo", "$(id)", "a b"], {}) == "$(id) a b\n"
+    assert hpchub_launch.run(["/bin/echo", "$(id)", "a b"], {}) == ("$(id) a b\n", "")
     with pytest.raises(hpchub_launch.SlurmSaid, match=r"^Invalid account$"):
         hpchub_launch.run(["/bin/sh", "-c", "echo Invalid account >&2; exit 1"], {})
     with pytest.raises(Refused, match="no-sbatch cannot be started: No such file or directory"):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hpchub.errors import LauncherError, SubmitRefused
+from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused
 from hpchub.jobs.launcher import Launcher
 
 SECRET = "0123456789abcdef-token"
@@ -54,6 +54,23 @@ async def test_a_cancel_is_one_request(tmp_path: Path) -> None:
         "cluster": "leonardo",
         "job_id": "17",
     }
+
+
+async def test_a_log_is_one_request_by_the_session_s_id(tmp_path: Path) -> None:
+    launcher = Launcher(door(tmp_path, """echo '{"ok": true, "text": "the end"}'"""))
+    assert await launcher.log("ada", "leonardo", SESSION) == "the end"
+    assert json.loads((tmp_path / "request").read_text()) == {
+        "verb": "log",
+        "user": "ada",
+        "cluster": "leonardo",
+        "session": SESSION,
+    }
+
+
+async def test_a_home_that_cannot_be_written_is_told_apart(tmp_path: Path) -> None:
+    answer = '{"ok": false, "kind": "home", "message": "the folder of job logs cannot be written"}'
+    with pytest.raises(HomeUnusable, match=r"^the folder of job logs cannot be written$"):
+        await submit(Launcher(door(tmp_path, f"echo '{answer}'; exit 1")))
 
 
 async def test_the_token_is_in_no_argument_and_in_no_variable_of_the_door(tmp_path: Path) -> None:
@@ -125,3 +142,36 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def expected_start(launcher: Launcher) -> int | None:
+    return await launcher.expected_start("ada", "leonardo", SESSION, "#!/bin/bash\n")
+
+
+async def test_an_expected_start_is_asked_for_without_the_job_s_environment(tmp_path: Path) -> None:
+    launcher = Launcher(door(tmp_path, """echo '{"ok": true, "start_epoch": 1795310278}'"""))
+    assert await expected_start(launcher) == 1795310278
+    request = json.loads((tmp_path / "request").read_text())
+    assert (request["verb"], request["test_only"], request["environment"]) == ("submit", True, {})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        """echo '{"ok": true, "start_epoch": null}'""",
+        """echo '{"ok": true, "job_id": "17"}'""",
+        """echo '{"ok": false, "kind": "slurm", "message": "allocation failure: Invalid account"}'; exit 1""",
+    ],
+)
+async def test_no_time_is_an_answer_too(tmp_path: Path, answer: str) -> None:
+    assert await expected_start(Launcher(door(tmp_path, answer))) is None
+
+
+async def test_only_two_expected_starts_are_asked_for_at_once(tmp_path: Path) -> None:
+    count = (
+        f"mkdir {tmp_path}/$$; ls -d {tmp_path}/[0-9]* | wc -l >> {tmp_path}/at-once; sleep 0.1; rmdir {tmp_path}/$$"
+    )
+    counted = count + """; echo '{"ok": true, "start_epoch": 1}'"""
+    launcher = Launcher(door(tmp_path, counted))
+    assert await asyncio.gather(*(expected_start(launcher) for _ in range(5))) == [1] * 5
+    assert max(map(int, (tmp_path / "at-once").read_text().split())) == 2

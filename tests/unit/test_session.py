@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +115,28 @@ def test_the_first_reason_of_an_end_stays(later: Ending) -> None:
     assert mine.as_dict() == before
 
 
+@pytest.mark.parametrize(
+    ("told", "ending"),
+    [
+        (Ending.CANCELLED, Ending.STOPPED),
+        (Ending.JOB_FAILED, Ending.STOPPED),
+        (Ending.STOP_OWED, Ending.STOP_OWED),
+    ],
+)
+def test_after_a_stop_what_slurm_says_is_our_own_doing(told: Ending, ending: Ending) -> None:
+    mine = session(Phase.READY, stop_asked=True)
+    mine.end(told)
+    assert mine.ending is ending
+
+
+def test_a_first_report_may_be_repeated() -> None:
+    # a hub that was killed may have taken it in before its answer
+    mine = session(Phase.STARTING)
+    assert mine.accept(Report(phase="starting"))
+    assert not mine.accept(Report(phase="starting"))
+    assert mine.phase is Phase.STARTING
+
+
 def test_the_time_of_completing_is_that_of_its_first_sight() -> None:
     mine = session(Phase.READY)
     mine.observe(job(JobState.ENDING), VIEW, HUB)
@@ -207,6 +230,108 @@ def test_a_field_of_another_version_is_left_out() -> None:
     stored = session(Phase.READY).as_dict()
     newer = {**stored, "colour": "blue", "request": {**stored["request"], "flavour": "mint"}}
     assert Session.from_dict(newer).as_dict() == stored
+
+
+def after(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time() + seconds
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
+@pytest.mark.parametrize(
+    ("reason", "ending"),
+    [
+        ("AssocGrpBillingMinutes", Ending.BUDGET_SPENT),
+        ("AssocGrpCPUMinutesLimit", Ending.BUDGET_SPENT),
+        ("QOSMaxWallDurationPerJobLimit", Ending.QOS_LIMIT),
+        ("PartitionTimeLimit", Ending.QOS_LIMIT),
+    ],
+)
+def test_a_job_that_can_never_start_ends_the_session(
+    reason: str, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = session()
+    assert mine.observe(job(JobState.PENDING, reason=reason), VIEW, HUB)
+    after(2, monkeypatch)
+    assert not mine.observe(job(JobState.PENDING, reason=reason), VIEW, HUB)
+    assert mine.phase is Phase.QUEUED
+    after(2, monkeypatch)
+    assert mine.observe(job(JobState.PENDING, reason=reason), VIEW, HUB)
+    assert mine.ending is ending
+
+
+def test_a_reason_that_flickers_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = session()
+    for reason in ("AssocGrpBillingMinutes", "Priority", "AssocGrpBillingMinutes", "Resources"):
+        mine.observe(job(JobState.PENDING, reason=reason), VIEW, HUB)
+        after(60, monkeypatch)
+    assert mine.phase is Phase.QUEUED
+
+
+@pytest.mark.parametrize("reason", ["AssocMaxJobsLimit", "QOSMaxGRESPerUser", "BadConstraints", "NewCode", ""])
+def test_what_ends_by_itself_or_by_somebody_s_help_is_waited_for(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = session()
+    mine.observe(job(JobState.PENDING, reason=reason), VIEW, HUB)
+    after(3600, monkeypatch)
+    mine.observe(job(JobState.PENDING, reason=reason), VIEW, HUB)
+    assert mine.phase is Phase.QUEUED
+
+
+def test_a_job_that_has_run_and_waits_again_was_requeued() -> None:
+    mine = session()
+    mine.observe(JOB, VIEW, HUB)
+    mine.accept(Report(phase="ready", port=40_001))
+    mine.become_ready()
+    assert mine.observe(job(JobState.PENDING, reason="BeginTime"), VIEW, HUB)
+    assert mine.ending is Ending.REQUEUED
+
+
+def test_a_job_that_has_started_anew_was_requeued() -> None:
+    mine = session()
+    mine.observe(replace(JOB, start_epoch=1000), VIEW, HUB)
+    assert not mine.observe(replace(JOB, start_epoch=1000), VIEW, HUB)
+    assert mine.observe(replace(JOB, start_epoch=1060), VIEW, HUB)
+    assert mine.ending is Ending.REQUEUED
+
+
+def test_a_job_whose_second_run_has_ended_already_was_requeued() -> None:
+    mine = session()
+    mine.observe(replace(JOB, start_epoch=1000), VIEW, HUB)
+    # the second run heard from the hub that nobody wants it
+    second = job(JobState.ENDED, slurm_state="FAILED", exit_status=exits.NOT_WANTED, start_epoch=1060)
+    assert mine.observe(second, VIEW, HUB)
+    assert mine.ending is Ending.REQUEUED
+
+
+def test_news_of_a_waiting_job_that_are_older_than_its_own_end_nothing() -> None:
+    mine = session()
+    mine.accept(Report(phase="starting"))
+    mine.observe(job(JobState.PENDING, reason="Priority"), VIEW, HUB)
+    assert mine.phase is Phase.STARTING
+
+
+def test_who_cancelled_is_learned_later_and_told_once() -> None:
+    mine = session()
+    mine.observe(job(JobState.ENDED, slurm_state="CANCELLED"), VIEW, HUB)
+    record = job(JobState.ENDED, slurm_state="CANCELLED by 0", user_id=1001)
+    assert not mine.learn_who_cancelled(replace(record, slurm_state="CANCELLED"))
+    assert mine.learn_who_cancelled(record)
+    assert (mine.ending, "by an administrator" in mine.says) == (Ending.CANCELLED, True)
+    assert not mine.learn_who_cancelled(record)
+    stopped = session()
+    stopped.end(Ending.STOPPED)
+    assert not stopped.learn_who_cancelled(record)
+
+
+def test_a_log_explains_an_end_that_slurm_does_not() -> None:
+    mine = session()
+    mine.observe(job(JobState.ENDED, slurm_state="FAILED"), VIEW, HUB)
+    mine.take_log("hello\nslurmstepd-serial0001: error: StepId=1.batch exceeded memory limit (2 > 1), being killed\n")
+    assert (mine.ending, mine.log_tail[:5]) == (Ending.OUT_OF_MEMORY, "hello")
+    assert "memory" in mine.says
+    other = session()
+    other.end(Ending.SERVER_EXITED)
+    other.take_log("exceeded memory limit (")
+    assert (other.ending, other.log_tail) == (Ending.SERVER_EXITED, "exceeded memory limit (")
 
 
 @pytest.mark.parametrize("phase", Phase)

@@ -45,10 +45,46 @@ async def test_a_command_runs_with_our_arguments_and_environment(
     assert "SQUEUE_FORMAT" not in told and "HOME" not in told
 
 
+async def test_a_cluster_with_a_file_of_its_own_is_asked_directly(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    program = tmp_path / "squeue"
+    program.write_text(f'#!/bin/sh\necho "$SLURM_CONF" "$@" > {told}\n')
+    program.chmod(0o755)
+    ours = SlurmClient("leonardo", 20, {"PATH": f"{tmp_path}:/usr/bin:/bin"}, slurm_conf="/etc/slurm/leonardo.conf")
+    await ours.jobs()
+    words = told.read_text().split()
+    assert words[0] == "/etc/slurm/leonardo.conf"
+    assert [word for word in commands.jobs("leonardo")[1:] if word not in words] == ["--clusters=leonardo"]
+
+
 async def test_a_failing_command_is_named_with_its_words(tmp_path: Path) -> None:
-    with pytest.raises(SlurmError, match="sacctmgr for leonardo ended with 3: Unable to contact slurmdbd") as failure:
-        await client(tmp_path, "echo 'normal|||'; echo Unable to contact slurmdbd >&2; exit 3").qos()
+    with pytest.raises(SlurmError, match="sacctmgr for leonardo ended with 3: Unknown field 'maxwall'") as failure:
+        await client(tmp_path, "echo 'normal|||'; echo \"Unknown field 'maxwall'\" >&2; exit 3").qos()
     assert not isinstance(failure.value, SlurmSilent)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
+        "slurm_load_jobs error: Socket timed out on send/recv operation",
+        "sacctmgr: error: Sending PersistInit msg: Connection refused",
+    ],
+)
+async def test_a_command_whose_daemon_does_not_answer_is_silence(tmp_path: Path, words: str) -> None:
+    with pytest.raises(SlurmSilent):
+        await client(tmp_path, f"echo '{words}' >&2; exit 1").qos()
+
+
+@pytest.mark.parametrize(
+    ("command", "silent"), [("squeue", "controller"), ("sacctmgr", "accounting_daemon")], ids=["slurmctld", "slurmdbd"]
+)
+async def test_the_silence_of_one_daemon_is_not_that_of_the_other(tmp_path: Path, command: str, silent: str) -> None:
+    asked = client(tmp_path, "echo Connection refused >&2; exit 1", name=command)
+    with pytest.raises(SlurmSilent):
+        await (asked.jobs() if command == "squeue" else asked.qos())
+    open_ = {name for name in ("controller", "accounting_daemon") if getattr(asked, name).open_since_epoch}
+    assert open_ == {silent}
 
 
 async def test_a_hung_command_is_silence_and_is_killed(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from hpchub.slurm.model import JobState
-from hpchub.slurm.reasons import SENTENCES, why_it_waits
 from hpchub.slurm.states import job_state, node_is_usable
 
 P, R, N, E, U = JobState
@@ -92,21 +91,3 @@ def test_a_node_that_may_run_a_new_job(state: str) -> None:
 )
 def test_a_node_that_may_not(state: str) -> None:
     assert not node_is_usable(state)
-
-
-@pytest.mark.parametrize("code", SENTENCES)
-def test_every_known_reason_is_a_sentence(code: str) -> None:
-    assert why_it_waits(code)[0].isupper() and why_it_waits(code).endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("code", "sentence"),
-    [
-        ("Priority", "Other jobs with a higher priority are before it."),
-        ("ReqNodeNotAvail, UnavailableNodes:lrdn0004", SENTENCES["ReqNodeNotAvail"]),
-        ("ReqNodeNotAvail,_May_be_reserved_for_other_job", SENTENCES["ReqNodeNotAvail"]),
-        ("SomethingNew", "The scheduler says: SomethingNew."),
-    ],
-)
-def test_why_a_job_waits(code: str, sentence: str) -> None:
-    assert why_it_waits(code) == sentence

@@ -16,14 +16,16 @@ import pytest
 
 from hpchub.errors import SlurmError, SlurmSilent
 from hpchub.slurm.client import SlurmClient
-from hpchub.slurm.model import ClusterView, Job, JobState, Node, Partition, Qos
+from hpchub.slurm.model import ClusterView, Job, JobState, Node, Partition, Qos, QueuedJob
 from hpchub.slurm.watch import Beat, Watcher
 from tests.unit.data.job_request import JOB
 
-FAST = Beat(busy=0.01, idle=0.01, nodes=0.01, accounts=0.01, longest_pause=0.02)
+FAST = Beat(busy=0.01, idle=0.01, queue=0.01, nodes=0.01, accounts=0.01, retry=0.01)
 FAR = 3600.0
 """Longer than any test: what happens in spite of it was not the beat."""
 NODE = Node("lrdn0001", "127.0.0.1", frozenset({"boost_usr_prod"}), True, 32, 0, 494_000, 0)
+QUEUED = QueuedJob("17", 1, "Priority", frozenset({"boost_usr_prod"}))
+WAITING = replace(JOB, state=JobState.PENDING, slurm_state="PENDING", reason="Priority")
 ENDED = replace(JOB, state=JobState.ENDED, slurm_state="TIMEOUT")
 
 
@@ -39,6 +41,7 @@ class Script(SlurmClient):
             "associations": {},
             "qos": {"normal": Qos("normal")},
             "accounting": {},
+            "queue": (QUEUED,),
         }
         self.asked: dict[str, int] = dict.fromkeys(self.answers, 0)
         self.accounting_asked: list[tuple[str, ...]] = []
@@ -52,6 +55,10 @@ class Script(SlurmClient):
 
     async def jobs(self) -> Mapping[str, Job]:
         answer: Mapping[str, Job] = self.answer("jobs")
+        return answer
+
+    async def queue(self) -> tuple[QueuedJob, ...]:
+        answer: tuple[QueuedJob, ...] = self.answer("queue")
         return answer
 
     async def nodes(self) -> tuple[Node, ...]:
@@ -267,3 +274,55 @@ async def test_the_view_knows_when_its_question_was_asked() -> None:
         stopped = watcher.asked_epoch
         await more(client, "jobs")
         assert before <= stopped == watcher.asked_epoch
+
+
+async def test_the_queue_is_asked_for_only_while_a_session_of_this_hub_waits() -> None:
+    client = Script()
+    async with watching(client) as watcher:
+        client.answers["jobs"] = {"17": WAITING}
+        await until(lambda: watcher.view.jobs == {"17": WAITING})
+        # another hub's, as far as this one knows
+        assert (client.asked["queue"], watcher.view.queue) == (0, None)
+        watcher.follow("17")
+        await until(lambda: watcher.view.queue == (QUEUED,))
+        assert watcher.view.queue_epoch is not None
+        client.answers["jobs"] = {"17": JOB}
+        await until(lambda: watcher.view.queue is None)
+        assert watcher.view.queue_epoch is None
+
+
+async def test_a_queue_that_cannot_be_read_leaves_the_last_one() -> None:
+    client = Script()
+    client.answers["jobs"] = {"17": WAITING}
+    async with watching(client) as watcher:
+        watcher.follow("17")
+        await until(lambda: watcher.view.queue == (QUEUED,))
+        client.answers["queue"] = SlurmError("half a line")
+        await more(client, "queue")
+        assert watcher.view.queue == (QUEUED,)
+
+
+async def test_the_accounting_is_asked_once_for_all_who_want_to_know_more_of_an_end() -> None:
+    client = Script()
+    ends = {number: replace(ENDED, job_id=number, slurm_state="CANCELLED by 0") for number in ("18", "19")}
+    client.answers["accounting"] = ends
+    async with watching(client) as watcher:
+        told = await asyncio.gather(*(watcher.verdict(number, 20) for number in ends))
+        assert told == list(ends.values())
+        assert client.accounting_asked == [("18", "19")]
+        # it is news for whoever asked, and not for the view
+        assert watcher.view.jobs.keys() <= {"17"}
+
+
+async def test_the_accounting_is_asked_again_until_it_knows_of_the_end_or_the_time_is_over() -> None:
+    client = Script()
+    client.answers["accounting"] = {"17": JOB}
+    async with watching(client) as watcher:
+        asking = asyncio.create_task(watcher.verdict("17", 20))
+        await more(client, "accounting")
+        client.answers["accounting"] = SlurmError("slurmdbd is down")
+        await more(client, "accounting")
+        client.answers["accounting"] = {"17": ENDED}
+        assert await asking == ENDED
+        client.answers["accounting"] = {}
+        assert await watcher.verdict("17", 0.1) is None
