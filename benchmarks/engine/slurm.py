@@ -1,0 +1,44 @@
+"""What the benchmark asks Slurm itself: its counters of requests, and its jobs."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.support.sdiag import Counting
+from tests.support.wait import until
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SLURM_CONF": "/etc/slurm/slurm.conf"}
+
+
+def run(*argv: str, user: str = "") -> str:
+    """Run a command of Slurm's as root or as a user, and return its output."""
+    command = ["runuser", "-u", user, "--", *argv] if user else list(argv)
+    done = subprocess.run(command, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def counting() -> Counting:
+    """Count from now on what leonardo's controller is asked."""
+    return Counting(lambda: run("sdiag", "-M", "leonardo"))
+
+
+def jobs(state: str = "all") -> int:
+    """Count the jobs of hubs on leonardo in a state (squeue's word)."""
+    lines = run("squeue", "-h", "-M", "leonardo", f"--states={state}", "-o", "%j").splitlines()
+    return sum(line.strip() in ("hpchub", "spawner-jupyterhub") for line in lines)
+
+
+def fill() -> None:
+    """Take the one node of the partition that shall be full."""
+    options = ["-A", "aifac_manif01", "-p", "boost_usr_prod", "-N", "1", "--exclusive", "-t", "240", "-J", "filler"]
+    run("sbatch", "-M", "leonardo", "-D", "/", *options, "-o", "/dev/null", "--wrap=sleep 14400", user="dario")
+    until(
+        lambda: "R" in run("squeue", "-M", "leonardo", "-h", "-n", "filler", "-o", "%t").split(), "the node to be full"
+    )
+
+
+def empty() -> None:
+    """Give it back."""
+    run("scancel", "-M", "leonardo", "-n", "filler", user="dario")

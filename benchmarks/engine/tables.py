@@ -1,0 +1,161 @@
+"""What was measured, as tables for people.  Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.engine.click import Clicks
+from benchmarks.engine.idle import Cost, Rest
+from benchmarks.engine.restart import Restart
+from benchmarks.engine.results import Table, a_minute, milliseconds, seconds
+from benchmarks.engine.rush import Rush
+
+NAMES = {"floor": "bare `sbatch` (the floor)", "ours": "ours", "batchspawner": "batchspawner", "moss": "MOSS"}
+
+
+def clicks(found: Clicks) -> Table:
+    """From the click to the notebook."""
+    floor = found.median("floor")
+    rounds = len(found.seconds["floor"])
+    table = Table(
+        "Click to ready",
+        f"From the REST call to an answer of a real JupyterLab server through the proxy, {rounds} times each in "
+        "turn. The floor is the same server in the same environment, started by `sbatch` without a spawner.",
+        ("", "median", "above the floor", "fastest", "slowest"),
+    )
+    for name, taken in found.seconds.items():
+        above = "" if name == "floor" else f"{statistics.median(taken) - floor:+.2f} s"
+        table.rows.append((NAMES[name], seconds(found.median(name)), above, seconds(min(taken)), seconds(max(taken))))
+    return table
+
+
+def queries(ours: Sequence[Cost], theirs: Sequence[Cost]) -> Table:
+    """What Slurm is asked while nothing changes."""
+    table = Table(
+        "What a hub asks of Slurm",
+        "Counted by `sdiag` while nothing changes. Job queries are the messages that ask for jobs; requests are all "
+        "that clients send, those included. Cheap servers: jobs that sleep, and one process that answers for all.",
+        ("running + waiting", "who", "job queries a minute", "requests a minute", "hub's CPU, of one core"),
+    )
+    other = {(cost.running, cost.queued): cost for cost in theirs}
+    for cost in ours:
+        load = f"{cost.running:,} + {cost.queued}"
+        table.rows.append(_cost_row(load, "ours", cost))
+        peer = other.get((cost.running, cost.queued))
+        if peer is None:
+            table.rows.append((load, "batchspawner", "not measured", "not measured", "not measured"))
+            continue
+        table.rows.append(_cost_row(load, "batchspawner", peer))
+        if cost.asked.job_queries and cost.asked.by_clients:
+            table.rows.append(
+                (
+                    "",
+                    "how many times more",
+                    _ratio(peer, cost, "job_queries"),
+                    _ratio(peer, cost, "by_clients"),
+                    f"{peer.cpu_share / max(cost.cpu_share, 0.001):.0f}",
+                )
+            )
+    return table
+
+
+def _cost_row(load: str, who: str, cost: Cost) -> Sequence[str]:
+    asked = cost.asked
+    return (
+        load,
+        who,
+        a_minute(asked.job_queries, asked.seconds),
+        a_minute(asked.by_clients, asked.seconds),
+        f"{cost.cpu_share * 100:.1f} %",
+    )
+
+
+def _ratio(peer: Cost, cost: Cost, what: str) -> str:
+    more = getattr(peer.asked, what) / peer.asked.seconds
+    less = getattr(cost.asked, what) / cost.asked.seconds
+    return f"{more / less:,.0f}"
+
+
+def answers(ours: Rest, theirs: Rest) -> Table:
+    """How fast the API is under these loads."""
+    table = Table(
+        "API under the load",
+        "`GET /hub/api/users/NAME`, and for ours `GET /hub/api/hpchub/sessions/ID`: 500 requests each, one at a time, "
+        "and the first also four at once.",
+        (
+            "running + waiting",
+            "who",
+            "user, median",
+            "user, p99",
+            "user, p99 of four at once",
+            "session, p99",
+            "failed",
+        ),
+    )
+    for who, rest in (("ours", ours), ("batchspawner", theirs)):
+        for cost, each in zip(rest.costs[1::2], rest.answers, strict=True):
+            table.rows.append(
+                (
+                    f"{cost.running:,} + {cost.queued}",
+                    who,
+                    milliseconds(each.user_p50),
+                    milliseconds(each.user_p99),
+                    milliseconds(each.user_p99_at_once),
+                    milliseconds(each.sessions_p99),
+                    str(each.failures),
+                )
+            )
+    return table
+
+
+def restart(found: Restart) -> Table:
+    """The hub comes back."""
+    table = Table(
+        "Restart of our hub",
+        "It is killed by SIGKILL; seconds from the start of the new process on.",
+        (
+            "running servers",
+            "`/hub/health`",
+            "user's API",
+            "all ready again",
+            "job queries until the API answers",
+            "until all are ready",
+            "routed afterwards",
+        ),
+    )
+    table.rows.append(
+        (
+            f"{found.servers:,}",
+            seconds(found.health_seconds),
+            seconds(found.api_seconds),
+            seconds(found.all_ready_seconds),
+            str(found.asked_until_api.job_queries),
+            str(found.asked.job_queries),
+            f"{found.routed:,}",
+        )
+    )
+    return table
+
+
+def rush(ours: Rush, theirs: Rush) -> Table:
+    """A room that starts at once."""
+    table = Table(
+        "A room that presses Start at once",
+        "Cheap servers; until Slurm has every job, and until every server is ready. The API is asked meanwhile.",
+        ("servers", "who", "all submitted", "all ready", "API, median", "API, p99", "API, slowest", "refused at first"),
+    )
+    for who, each in (("ours", ours), ("batchspawner", theirs)):
+        table.rows.append(
+            (
+                str(each.servers),
+                who,
+                seconds(each.submitted_seconds),
+                seconds(each.ready_seconds),
+                milliseconds(each.api_p50),
+                milliseconds(each.api_p99),
+                milliseconds(each.api_worst),
+                str(each.not_now),
+            )
+        )
+    return table

@@ -1,0 +1,103 @@
+"""What the figures have to be.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.engine.click import Clicks
+from benchmarks.engine.idle import Cost, Rest
+from benchmarks.engine.restart import Restart
+from benchmarks.engine.results import Table
+from benchmarks.engine.rush import Rush
+
+
+@dataclass(frozen=True)
+class Target:
+    """One figure of ours and its limit."""
+
+    what: str
+    found: float
+    limit: float
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure is on the right side of its limit."""
+        return self.found >= self.limit if self.at_least else self.found <= self.limit
+
+
+def of_clicks(clicks: Clicks) -> list[Target]:
+    """The notebook comes nearly as fast as it can."""
+    return [Target("click to ready, above the floor", clicks.median("ours") - clicks.median("floor"), 0.3, "s")]
+
+
+def of_rest(ours: Rest, theirs: Rest) -> list[Target]:
+    """A thousand sessions cost no more queries than ten."""
+    waiting = [cost for cost in ours.costs if cost.queued]
+    least, most = waiting[0], waiting[-1]
+    resting = [cost for cost in ours.costs if not cost.queued][-1]
+    load = f"{most.running:,} running and {most.queued} waiting"
+    more = a_minute(most) - a_minute(least)
+    common = [
+        (mine, their)
+        for mine in ours.costs
+        for their in theirs.costs
+        if (mine.running, mine.queued) == (their.running, their.queued)
+    ]
+    mine, their = common[-1]
+    ratio = (their.asked.by_clients / their.asked.seconds) / (mine.asked.by_clients / mine.asked.seconds)
+    return [
+        # One more or less falls into an interval that begins and ends anywhere.
+        Target(f"job queries a minute, more than with {least.running} running: {load}", more, 2),
+        Target(
+            f"times fewer requests than batchspawner: {mine.running} running and {mine.queued} waiting",
+            ratio,
+            500,
+            at_least=True,
+        ),
+        Target(
+            f"hub's CPU when nothing changes: {resting.running:,} running", resting.cpu_share * 100, 5, "% of a core"
+        ),
+        Target(f"API p99, users: {load}", ours.answers[-1].user_p99, 50, "ms"),
+        Target(f"API p99, sessions: {load}", ours.answers[-1].sessions_p99 or 0, 50, "ms"),
+    ]
+
+
+def a_minute(cost: Cost) -> float:
+    """How often a hub asked for jobs in a minute."""
+    return cost.asked.job_queries * 60 / cost.asked.seconds
+
+
+def of_restart(found: Restart) -> list[Target]:
+    """The hub is back before anybody has noticed."""
+    return [
+        Target(f"restart until the API answers: {found.servers:,} running", found.api_seconds, 10, "s"),
+        Target("job queries until then", found.asked_until_api.job_queries, 1),
+        Target("servers not routed afterwards", found.servers - found.routed, 0),
+    ]
+
+
+def of_rush(found: Rush) -> list[Target]:
+    """A room starts at once."""
+    return [
+        Target(f"{found.servers} servers at once, all submitted", found.submitted_seconds, 15, "s"),
+        Target("API p99 meanwhile", found.api_p99, 250, "ms"),
+    ]
+
+
+def table(targets: Sequence[Target]) -> Table:
+    """List them."""
+    made = Table("Targets", "What ours has to reach.", ("figure of ours", "measured", "target", "met"))
+    for each in targets:
+        sign = "≥" if each.at_least else "≤"
+        made.rows.append(
+            (
+                each.what,
+                f"{each.found:.4g} {each.unit}".strip(),
+                f"{sign} {each.limit:g} {each.unit}".strip(),
+                "yes" if each.met else "**no**",
+            )
+        )
+    return made
