@@ -108,7 +108,7 @@ def most_minutes(size: Size, partition: Partition, limits: Qos | None) -> int:
 
 def carries(view: ClusterView, run: Run, size: Size) -> bool:
     """Tell whether some node of the partition, busy or down included, is large enough for a size."""
-    return any(_holds(shape, run, size) for shape in _shapes(view).get(run.partition, ()))
+    return any(_holds(shape, run, size) for shape in shapes_of(view).get(run.partition, ()))
 
 
 def _holds(shape: Shape, run: Run, size: Size) -> bool:
@@ -122,7 +122,8 @@ def _holds(shape: Shape, run: Run, size: Size) -> bool:
 _known_shapes: dict[str, tuple[tuple[Node, ...], Mapping[str, frozenset[Shape]]]] = {}
 
 
-def _shapes(view: ClusterView) -> Mapping[str, frozenset[Shape]]:
+def shapes_of(view: ClusterView) -> Mapping[str, frozenset[Shape]]:
+    """Give the shapes of each partition's nodes: the same object as long as no shape has come or gone."""
     known = _known_shapes.get(view.cluster)
     if known is None or known[0] is not view.nodes:
         by_partition: dict[str, set[Shape]] = {}
@@ -130,6 +131,6 @@ def _shapes(view: ClusterView) -> Mapping[str, frozenset[Shape]]:
             shape = Shape(node.cores, node.memory_mb, frozenset(node.gpus.items()))
             for partition in node.partitions:
                 by_partition.setdefault(partition, set()).add(shape)
-        known = (view.nodes, {name: frozenset(shapes) for name, shapes in by_partition.items()})
-        _known_shapes[view.cluster] = known
+        shapes: Mapping[str, frozenset[Shape]] = {name: frozenset(each) for name, each in by_partition.items()}
+        known = _known_shapes[view.cluster] = (view.nodes, known[1] if known and known[1] == shapes else shapes)
     return known[1]
