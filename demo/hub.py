@@ -86,7 +86,9 @@ def start(place: Place) -> None:
     Raises :class:`DemoError` with the end of the hub's log when it does not answer within a minute.
     """
     mark = place.folder / "hub.started-from"
-    wanted = digest(HUB, *PROJECT, place.site.parent, REPOSITORY / "jupyterhub_config.py")
+    # Not the profiles: the hub takes those up by itself.
+    settings = sorted(place.site.parent.glob("*.*"))
+    wanted = digest(HUB, *PROJECT, *settings, REPOSITORY / "jupyterhub_config.py")
     running = hub(place).pid() is not None
     if running and mark.is_file() and mark.read_text() == wanted:
         _wait_for_answer(place)

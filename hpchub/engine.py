@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from hpchub.catalogue.model import Catalogue, Watching
+from hpchub.catalogue.reload import CatalogueKeeper
 from hpchub.errors import LauncherError
 from hpchub.jobs.launcher import Launcher
 from hpchub.jobs.session import Report, Session
@@ -40,7 +41,7 @@ class Engine:
     """Shared by all spawners and handlers of one hub process."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
+        self.keeper = CatalogueKeeper(catalogue, changed=lambda _: self._watch_open_clusters())
         site = catalogue.site
         self._login_nodes = {
             name: LoginNode(name, cluster.ssh, site.ssh_socket(name))
@@ -62,6 +63,11 @@ class Engine:
         return self
 
     @property
+    def catalogue(self) -> Catalogue:
+        """What is in service now: the files as they were when they were last right."""
+        return self.keeper.catalogue
+
+    @property
     def views(self) -> Mapping[str, ClusterView]:
         """What every cluster said last."""
         return {name: watcher.view for name, watcher in self.watchers.items()}
@@ -73,7 +79,11 @@ class Engine:
             await asyncio.gather(*(watcher.first_view(left) for watcher in self.watchers.values()))
 
     def start(self) -> None:
-        """Begin to watch the open clusters, in the running event loop."""
+        """Begin to watch the open clusters and the files of the catalogue, in the running event loop."""
+        self._watch_open_clusters()
+        self.keep(self.keeper.run(), "watching the catalogue")
+
+    def _watch_open_clusters(self) -> None:
         for name, cluster in self.catalogue.site.clusters.items():
             if cluster.state == "open" and cluster.backend == "slurm":
                 self.watcher_of(name)

@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyterhub import apihandlers, handlers
 
+from hpchub.handlers.catalogue import CatalogueHandler
 from hpchub.handlers.log import LogHandler
 from hpchub.handlers.sessions import SessionHandler, SessionsHandler
 from hpchub.handlers.snapshot import SnapshotHandler
@@ -15,6 +16,7 @@ Route = tuple[Any, ...]
 
 OURS: list[Route] = [
     (r"/api/hpchub/snapshot", SnapshotHandler),
+    (r"/api/hpchub/catalogue", CatalogueHandler),
     (r"/api/hpchub/sessions", SessionsHandler),
     (r"/api/hpchub/sessions/([0-9a-f]{32})", SessionHandler),
     (r"/api/hpchub/sessions/([0-9a-f]{32})/log", LogHandler),
