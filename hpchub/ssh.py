@@ -84,7 +84,7 @@ def through_ssh(settings: Ssh, socket: Path, argv: Sequence[str]) -> list[str]:
     The login shell there has to be one that reads quotes as POSIX says.
     """
     # Without a connection ssh would make one of its own, and send a request that was perhaps sent already.
-    never_its_own = ("-o", "ControlMaster=no", "-o", f"ProxyCommand=echo {_NOT_SENT} >&2")
+    never_its_own = ("-o", "ControlMaster=no", "-o", f"ProxyCommand=sh -c 'echo {_NOT_SENT} >&2'")
     return [*ssh_argv(settings, socket), *never_its_own, "--", settings.host, shlex.join(argv)]
 
 

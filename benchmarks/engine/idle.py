@@ -107,12 +107,11 @@ def of_sizes(
         load.start_until_ready(hub, load.names(people, running)[started:], choices[0], seconds=600)
         started = running
         costs.append(cost(pid(), running, 0, seconds))
-        waiting = load.names(people, queued, "q")
-        load.start_waiting(hub, waiting, choices[1])
+        load.start_waiting(hub, load.names(people, queued, f"q{running}-"), choices[1])
         costs.append(cost(pid(), running, queued, seconds))
         paths = (
             ["/hpchub/sessions/" + session["id"] for session in hub.api("GET", "/hpchub/sessions")[1]] if ours else []
         )
         times.append(answers(hub, people, paths))
-        load.stop(hub, waiting)
+        slurm.cancel_waiting()
     return Rest(costs, times)

@@ -7,6 +7,8 @@ import subprocess
 from tests.support.sdiag import Counting
 from tests.support.wait import until
 
+JOB_NAMES = ("hpchub", "spawner-jupyterhub")
+"""Ours, and those of batchspawner and MOSS."""
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SLURM_CONF": "/etc/slurm/slurm.conf"}
 
 
@@ -27,7 +29,14 @@ def counting() -> Counting:
 def jobs(state: str = "all") -> int:
     """Count the jobs of hubs on leonardo in a state (squeue's word)."""
     lines = run("squeue", "-h", "-M", "leonardo", f"--states={state}", "-o", "%j").splitlines()
-    return sum(line.strip() in ("hpchub", "spawner-jupyterhub") for line in lines)
+    return sum(line.strip() in JOB_NAMES for line in lines)
+
+
+def cancel_waiting() -> None:
+    """Cancel the hubs' jobs that wait, as an administrator: batchspawner cannot stop a server that waits."""
+    for name in JOB_NAMES:
+        run("scancel", "-M", "leonardo", "-n", name, "-t", "PENDING")
+    until(lambda: not jobs("pending"), "no job to wait any more", 60, 1)
 
 
 def fill() -> None:
