@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -146,19 +147,33 @@ def test_the_expected_start_is_the_scheduler_s_plan(site: Site, last_node: str) 
     assert session["cluster_says"]["silent_since_epoch"] is None
 
 
-def test_a_start_that_slurm_has_not_planned_is_estimated(site: Site, last_node: str) -> None:
+@contextmanager
+def planning_one_job_only(site: Site) -> Iterator[None]:
+    """Leonardo's scheduler plans the start of the first waiting job, and of no other."""
     conf = site.slurm("scontrol -M leonardo show config | sed -n 's/^SLURM_CONF *= //p'").strip()
-    site.slurm(f"sed -i s/bf_continue/bf_continue,bf_max_job_test=1/ {conf} && scontrol -M leonardo reconfigure")
+    reconfigure(site, f"sed -i s/bf_continue/bf_continue,bf_max_job_test=1/ {conf}")
     try:
+        yield
+    finally:
+        reconfigure(site, f"sed -i s/,bf_max_job_test=1// {conf}")
+
+
+def reconfigure(site: Site, change: str) -> None:
+    """Change slurm.conf; from Slurm 23.11 on slurmctld starts anew for it, and is away for a moment."""
+    site.slurm(f"{change} && scontrol -M leonardo reconfigure")
+    up = "squeue -M leonardo >/dev/null 2>&1 && echo up || true"
+    until(lambda: site.slurm(up), "leonardo to answer again")
+
+
+def test_a_start_that_slurm_has_not_planned_is_estimated(site: Site, last_node: str) -> None:
+    with planning_one_job_only(site):
         start(site, "ada")
         until(lambda: source(site, "ada") == "scheduler", "a plan for the first")
         start(site, "bruno")
         until(lambda: source(site, "bruno") == "estimate", "an estimate for the second", 60)
-        expected = site.session("bruno")["waiting"]["expected_start_epoch"]
-    finally:
-        site.slurm(f"sed -i s/,bf_max_job_test=1// {conf} && scontrol -M leonardo reconfigure")
-    assert asked(site, site.session("bruno")["job_id"], "StartTime") == "N/A"
-    assert expected >= int(asked(site, last_node, "EndTime")) - 60
+        session = site.session("bruno")
+        assert asked(site, session["job_id"], "StartTime") == "N/A"
+        assert session["waiting"]["expected_start_epoch"] >= int(asked(site, last_node, "EndTime")) - 60
     assert len(site.live_jobs_of("bruno")) == 1
 
 
