@@ -136,7 +136,9 @@ def test_a_waiting_job_is_shown_in_the_queue_and_can_be_stopped(site: Site, visi
     with closed_nodes(site):
         visitor.press_start("agrifood/remote-sensing", cluster="leonardo")
         expect(visitor.page.locator("[aria-current=step]")).to_have_text("In the queue")
-        expect(visitor.page.get_by_role("status")).to_contain_text("The nodes that it needs are down or reserved")
+        expect(visitor.page.get_by_role("status")).to_contain_text(
+            "The nodes that it needs are in use, reserved or out of service"
+        )
         expect(visitor.page).to_have_title("In the queue – IT4LIA notebooks (demo)")
         visitor.screenshot("waiting-page-queued")
         visitor.page.get_by_role("button", name="Stop").click()
