@@ -117,7 +117,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                 elif session.port and session.address:
                     await self._reach()
                     if session.phase is Phase.READY:
-                        return self.address()
+                        return session.server_url
                 self._check_patience()
                 self._estimate.consider()
                 # A job that does not speak is found out in time, and one that waits in the queue costs little.
@@ -200,7 +200,9 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             return
         # Measured from when this hub process could have heard it: a restart must not end a session.
         waited = time.time() - max(session.runs_since_epoch, self.engine.started_epoch)
-        if not session.contacted and waited > cluster.contact_seconds + self._crowd_seconds():
+        late = waited - cluster.contact_seconds
+        # The crowd is counted last: each session that starts comes here four times a second.
+        if not session.contacted and late > 0 and late > self._crowd_seconds():
             session.end(Ending.HUB_UNREACHABLE, hub_url=self.owner.hub_address)
         elif waited > cluster.start_seconds:
             session.end(Ending.SILENT_SERVER, seconds=cluster.start_seconds)
@@ -218,10 +220,6 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         if self.session.job_id and self.session.ending in _OURS:
             with contextlib.suppress(LauncherError):
                 await self.cancel_batch_job()
-
-    def address(self) -> str:
-        """The server's own address, without its path."""
-        return self.session.server_url
 
     async def query_job_status(self) -> JobStatus:
         """Say what is known of the job, from the snapshot alone."""

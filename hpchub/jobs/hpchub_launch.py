@@ -56,7 +56,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 NO_ANSWER = re.compile(
     r"timed out|Unable to contact|Zero Bytes|Unexpected message|Connection (refused|reset)", re.IGNORECASE
 )
-"""What Slurm's commands say when their controller did not answer (slurm_errno.c)."""
+"""What Slurm's commands say when their daemon did not answer (slurm_errno.c); the hub's own queries use it too."""
 TO_START = re.compile(r"\bto start at ([0-9]{1,12})\b")
 """How ``sbatch --test-only`` names the time, whatever else it says, in Slurm 22.05 to 26.05."""
 FOREIGN_VARIABLES = re.compile(

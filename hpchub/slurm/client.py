@@ -8,22 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 
 from hpchub.errors import SlurmError, SlurmSilent, Unreachable
+from hpchub.jobs.hpchub_launch import NO_ANSWER
 from hpchub.slurm import commands, parse
 from hpchub.slurm.breaker import Breaker
 from hpchub.slurm.model import Association, Job, Node, Partition, Qos, QueuedJob
 from hpchub.ssh import LOCAL_ENVIRONMENT, NO_ANSWER_STATUSES, LoginNode
 
 _OUTPUT_LIMIT = 64 * 1024 * 1024
-
-_NO_ANSWER = re.compile(
-    r"timed out|Unable to contact|Zero Bytes|Unexpected message|Connection (refused|reset)", re.IGNORECASE
-)
-"""What Slurm's commands say when their daemon did not answer (slurm_errno.c)."""
 
 _OF_THE_ACCOUNTING = frozenset({"sacct", "sacctmgr"})
 """The commands that slurmdbd answers; the others ask slurmctld."""
@@ -112,7 +107,7 @@ class SlurmClient:
             raise
         if process.returncode != 0:
             words = err.decode(errors="replace").strip()[-400:]
-            silent = _NO_ANSWER.search(words) or process.returncode in NO_ANSWER_STATUSES
+            silent = NO_ANSWER.search(words) or process.returncode in NO_ANSWER_STATUSES
             kind = SlurmSilent if silent else SlurmError
             raise kind(f"{name} for {self.cluster} ended with {process.returncode}: {words}")
         # Bytes that are not UTF-8 (a comment's) must keep their number: jobs are told apart by width.

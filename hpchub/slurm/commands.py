@@ -80,16 +80,13 @@ def _sized(fields: Iterable[tuple[str, int]]) -> str:
     return ",".join(f"{name}:{size}{SEPARATOR}" for name, size in fields)
 
 
+def _squeue(cluster: str, fields: Iterable[tuple[str, int]], *options: str) -> list[str]:
+    return ["squeue", f"--clusters={cluster}", "--noheader", *options, f"--Format={_sized(fields)}"]
+
+
 def jobs(cluster: str) -> list[str]:
     """All jobs of this and other hubs that the controller still remembers, ended ones included."""
-    return [
-        "squeue",
-        f"--clusters={cluster}",
-        "--noheader",
-        "--states=all",
-        f"--name={JOB_NAME}",
-        f"--Format={_sized(JOB_FIELDS)}",
-    ]
+    return _squeue(cluster, JOB_FIELDS, "--states=all", f"--name={JOB_NAME}")
 
 
 def of_its_own_controller(argv: list[str]) -> list[str]:
@@ -103,13 +100,7 @@ def of_its_own_controller(argv: list[str]) -> list[str]:
 
 def queue(cluster: str) -> list[str]:
     """All jobs of everybody that wait, the tasks of a job array that wait together as one."""
-    return [
-        "squeue",
-        f"--clusters={cluster}",
-        "--noheader",
-        "--states=pending",
-        f"--Format={_sized(QUEUE_FIELDS)}",
-    ]
+    return _squeue(cluster, QUEUE_FIELDS, "--states=pending")
 
 
 def nodes(cluster: str) -> list[str]:
