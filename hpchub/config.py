@@ -14,7 +14,8 @@ from typing import Any
 
 from hpchub.auth.demo import DemoAuthenticator, refuse_other_machines
 from hpchub.catalogue.load import load_catalogue, load_site
-from hpchub.catalogue.model import Catalogue, Site, in_language
+from hpchub.catalogue.model import Catalogue, in_language
+from hpchub.catalogue.site import Site
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
 from hpchub.proxy import LastingProxy

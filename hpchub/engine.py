@@ -11,16 +11,16 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
-from hpchub.catalogue.model import Catalogue, Watching
+from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.reload import CatalogueKeeper
+from hpchub.catalogue.site import Watching
+from hpchub.clusters import client_of, login_nodes, open_clusters
 from hpchub.errors import LauncherError
 from hpchub.jobs.launcher import Launcher
 from hpchub.jobs.session import Report, Session
 from hpchub.reconcile import Reconciler
-from hpchub.slurm.client import SlurmClient
 from hpchub.slurm.model import ClusterView, Job
 from hpchub.slurm.watch import Beat, Watcher
-from hpchub.ssh import LoginNode
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,7 @@ class Engine:
     def __init__(self, catalogue: Catalogue) -> None:
         self.keeper = CatalogueKeeper(catalogue, changed=lambda _: self._watch_open_clusters())
         site = catalogue.site
-        self._login_nodes = {
-            name: LoginNode(name, cluster.ssh, site.ssh_socket(name))
-            for name, cluster in site.clusters.items()
-            if cluster.ssh is not None
-        }
+        self._login_nodes = login_nodes(site)
         self.launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, self._login_nodes)
         self.watchers: dict[str, Watcher] = {}
         self.sessions: dict[str, SessionOwner] = {}
@@ -84,9 +80,8 @@ class Engine:
         self.keep(self.keeper.run(), "watching the catalogue")
 
     def _watch_open_clusters(self) -> None:
-        for name, cluster in self.catalogue.site.clusters.items():
-            if cluster.state == "open" and cluster.backend == "slurm":
-                self.watcher_of(name)
+        for name in open_clusters(self.catalogue.site):
+            self.watcher_of(name)
 
     def watcher_of(self, cluster: str) -> Watcher:
         """Give the watcher of a cluster, also of one that is closed by now and still runs a session."""
@@ -99,13 +94,7 @@ class Engine:
     def _new_watcher(self, cluster: str) -> Watcher:
         known = self.catalogue.site.clusters.get(cluster)
         watching = known.watching if known else Watching()
-        client = SlurmClient(
-            cluster,
-            timeout_seconds=watching.command_seconds,
-            longest_pause_seconds=watching.longest_pause_seconds,
-            login_node=self._login_nodes.get(cluster),
-            slurm_conf=str(known.slurm_conf) if known and known.slurm_conf else None,
-        )
+        client = client_of(self.catalogue.site, cluster, self._login_nodes)
         beat = Beat(
             busy=watching.busy_seconds,
             idle=watching.idle_seconds,

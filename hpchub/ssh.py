@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from hpchub.catalogue.model import Ssh
+from hpchub.catalogue.site import Ssh
 from hpchub.errors import Unreachable
 
 log = logging.getLogger(__name__)

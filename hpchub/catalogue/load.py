@@ -16,17 +16,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hpchub.catalogue.files import Document, checked, read_document
-from hpchub.catalogue.model import (
-    Catalogue,
-    Environment,
-    EnvironmentFile,
-    Profile,
-    ProfileFile,
-    Sector,
-    SectorsFile,
-    Site,
-    SiteFile,
-)
+from hpchub.catalogue.model import Catalogue, Environment, EnvironmentFile, Profile, ProfileFile, Sector, SectorsFile
+from hpchub.catalogue.site import Site, SiteFile
 from hpchub.errors import CatalogueError
 
 ENVIRONMENTS = "environments"

@@ -17,7 +17,8 @@ from pathlib import Path
 from prometheus_client import Gauge
 
 from hpchub.catalogue.load import load_catalogue, load_site
-from hpchub.catalogue.model import Catalogue, Site
+from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.site import Site
 from hpchub.errors import CatalogueError
 
 log = logging.getLogger(__name__)

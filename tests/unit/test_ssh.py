@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hpchub.catalogue.model import SiteFile, Ssh
+from hpchub.catalogue.site import SiteFile, Ssh
 from hpchub.slurm import commands
 from hpchub.ssh import explained, never_sent, query_argv, ssh_argv, through_ssh, valid_until
 from tests.unit.data.world import demo_catalogue

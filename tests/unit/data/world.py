@@ -10,8 +10,9 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 from hpchub.catalogue.load import load_catalogue, load_site
-from hpchub.catalogue.model import Catalogue, Cluster, Profile
+from hpchub.catalogue.model import Catalogue, Profile
 from hpchub.catalogue.offers import Person
+from hpchub.catalogue.site import Cluster
 from hpchub.slurm.model import Association, ClusterView, Node, Partition, Qos
 
 REPOSITORY = Path(__file__).parents[3]
