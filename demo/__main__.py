@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from demo import cache, door, hub, site, software
+from demo import cache, door, environments, hub, site, software
 from demo.place import PASSWORD, PYTHON, REPOSITORY, Place
 from demo.steps import DemoError, system_environment
 
@@ -22,11 +22,11 @@ def up(place: Place) -> int:
     spec = ["--clusters", "demo/clusters.toml", "--people", "demo/people.toml"]
     if devcluster("up", place, *spec) != 0:
         raise DemoError("The demo's Slurm did not start; what is above says why.")
-    cache.fetch(place)
+    fetch(place)
     software.install(place)
     door.install(place)
     site.install(place)
-    software.build_environment(place)
+    environments.lay(place)
     hub.start(place)
     print(WELCOME.format(place=place, people=", ".join(place.people.names[:5]), password=PASSWORD))
     return 0
@@ -63,6 +63,7 @@ def clean(place: Place) -> int:
     hub.hub(place).stop()
     hub.proxy(place).stop()
     door.remove(place)
+    environments.remove(place)
     return devcluster("clean", place)
 
 
@@ -82,6 +83,7 @@ def status(place: Place) -> int:
 def fetch(place: Place) -> int:
     """Fetch what `up` needs from package registries, and nothing else."""
     cache.fetch(place)
+    environments.fetch(place)
     return 0
 
 

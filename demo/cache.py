@@ -1,7 +1,8 @@
 """What the demo fetches from package registries, kept so that everything after it works without a network.
 
-The cache holds uv, uv's own cache with all wheels, and npm's cache.  A throw-away Python environment fills them; its
-files are hard links into uv's cache and cost next to nothing.
+The cache holds uv, uv's own cache with all wheels, npm's cache, and the notebooks' environments
+(:mod:`demo.environments`).  A Python environment with the hub's dependencies fills the first two; its files are hard
+links into uv's cache and cost next to nothing.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import hashlib
 import os
 from pathlib import Path
 
-from demo.place import ENVIRONMENT, PYTHON, REPOSITORY, SOFTWARE_TARGET, Place
+from demo.place import PYTHON, REPOSITORY, Place
 from demo.steps import Argv, caller_environment, run, step
 
 BOOTSTRAP = REPOSITORY / "requirements" / "bootstrap.txt"
 HUB = REPOSITORY / "requirements" / "hub.txt"
 PROXY = REPOSITORY / "proxy" / "package-lock.json"
-BASE = REPOSITORY / "profiles" / "environments" / ENVIRONMENT / f"{SOFTWARE_TARGET}.txt"
 
 
 def fetch(place: Place) -> None:
     """Bring everything that the locks name into the cache; does nothing when it is there."""
     stamp = place.cache / "complete"
-    wanted = digest(BOOTSTRAP, HUB, PROXY, BASE)
+    wanted = digest(BOOTSTRAP, HUB, PROXY)
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     stamp.unlink(missing_ok=True)
@@ -32,8 +32,6 @@ def fetch(place: Place) -> None:
         environment = place.cache / "fetched" / "hub"
         _fetch_wheels(place, HUB, environment)
         npm_ci(environment, place.cache / "fetched" / "proxy", place.cache / "npm", offline=False)
-    with step(f"fetching the environment {ENVIRONMENT}"):
-        _fetch_wheels(place, BASE, place.cache / "fetched" / ENVIRONMENT)
     stamp.write_text(wanted)
 
 

@@ -17,7 +17,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 """The interpreter of everything here: every user of the machine can execute it."""
 
-ENVIRONMENT = "base"
 SOFTWARE_TARGET = "x86_64-demo"
 PASSWORD = "demo"  # noqa: S105 - printed on the screen at every start
 
@@ -93,6 +92,11 @@ class Place:
     def sudoers(self) -> Path:
         """The rule that lets the hub run the launcher."""
         return Path("/etc/sudoers.d/hpchub-demo")
+
+    @property
+    def environments(self) -> Path:
+        """The builds of the notebooks' environments."""
+        return self.folder / "environments"
 
     @property
     def site(self) -> Path:

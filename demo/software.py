@@ -1,4 +1,4 @@
-"""The demo's software: the hub with its locked dependencies, the proxy, and the environment that notebooks run in.
+"""The demo's software: the hub with its locked dependencies, and the proxy.
 
 Everything comes from the cache, without a network, and only when what it is made from has changed.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from demo.cache import HUB, PROXY, digest, node_folder, npm_ci, uv, uv_environment
-from demo.place import ENVIRONMENT, PYTHON, REPOSITORY, SOFTWARE_TARGET, Place
+from demo.place import PYTHON, REPOSITORY, Place
 from demo.steps import Argv, run, step, system_environment
 
 PROJECT = [REPOSITORY / name for name in ("pyproject.toml", "hpchub", "spawners")]
@@ -19,23 +19,8 @@ def install(place: Place) -> None:
     """Install what is missing or has changed of the hub, this project and the proxy."""
     _when_changed(place.venv, "hub", digest(HUB), lambda: _install_hub(place))
     project = digest(HUB, *PROJECT)
-    _when_changed(place.venv, "project", project, lambda: _install_project(place))
+    _when_changed(place.venv, "project", project, lambda: install_project(place, place.venv))
     _when_changed(place.proxy, "proxy", digest(PROXY), lambda: _install_proxy(place))
-
-
-def build_environment(place: Place) -> None:
-    """Build the environment of the notebooks; the site file must be in place."""
-    sources = digest(REPOSITORY / "profiles" / "environments" / ENVIRONMENT, REPOSITORY / "hpchub" / "environments")
-
-    def build() -> None:
-        with step(f"building the environment {ENVIRONMENT}"):
-            command: Argv = [place.venv / "bin" / "hpchub", "environments", "build", ENVIRONMENT]
-            options: Argv = ["--target", SOFTWARE_TARGET, "--site", place.site]
-            environment = uv_environment(place) | {"UV_OFFLINE": "1", "UV_REQUIRE_HASHES": "1"}
-            environment["PATH"] = f"{place.venv / 'bin'}:{environment['PATH']}"
-            run([*command, *options], environment=environment)
-
-    _when_changed(place.folder / "environments", ENVIRONMENT, sources, build)
 
 
 def _install_hub(place: Place) -> None:
@@ -48,12 +33,12 @@ def _install_hub(place: Place) -> None:
         (place.venv / "bin" / "node").symlink_to(node_folder(place.venv) / "bin" / "node")
 
 
-def _install_project(place: Place) -> None:
-    """Install this project as a wheel: what runs does not change when the clone does."""
+def install_project(place: Place, venv: Path) -> None:
+    """Install this project as a wheel into a Python environment: what runs does not change when the clone does."""
     with step("installing this project"):
         options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--reinstall", "--compile-bytecode"]
         run(
-            [uv(place), "pip", "install", *options, "--python", place.venv / "bin" / "python", REPOSITORY],
+            [uv(place), "pip", "install", *options, "--python", venv / "bin" / "python", REPOSITORY],
             # uv tells builds apart by pyproject.toml alone
             environment=uv_environment(place) | {"UV_NO_CACHE": "1"},
         )

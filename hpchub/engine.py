@@ -8,19 +8,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from hpchub.admission import Admission
+from hpchub.budgets import BudgetKeeper
+from hpchub.catalogue.limits import Held
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.reload import CatalogueKeeper
+from hpchub.catalogue.rules import Person
 from hpchub.catalogue.site import Watching
-from hpchub.clusters import client_of, login_nodes, open_clusters
+from hpchub.clusters import client_of, login_nodes, open_clusters, watching_of
+from hpchub.environments.own import Registry, with_own
 from hpchub.errors import LauncherError
+from hpchub.events import EventKeeper
+from hpchub.jobs.estimates import Estimates
 from hpchub.jobs.launcher import Launcher
 from hpchub.jobs.session import Report, Session
 from hpchub.reconcile import Reconciler
 from hpchub.slurm.model import ClusterView, Job
-from hpchub.slurm.watch import Beat, Watcher
+from hpchub.slurm.watch import Watcher
+from hpchub.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +53,17 @@ class Engine:
         site = catalogue.site
         self._login_nodes = login_nodes(site)
         self.launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, self._login_nodes)
+        self.own = Registry(site.hub.state_folder / "own-environments")
+        self.events = EventKeeper(site.hub.state_folder / "events.json")
+        self.budgets = BudgetKeeper(
+            lambda: self.catalogue.site,
+            lambda cluster: self.watcher_of(cluster).client,
+            self.launcher,
+            lambda: {owner.user.name for owner in self.sessions.values() if owner.session and not owner.session.over},
+        )
+        self.admission = Admission()
+        self.storage = Storage()
+        self.estimates = Estimates(self.launcher)
         self.watchers: dict[str, Watcher] = {}
         self.sessions: dict[str, SessionOwner] = {}
         """By session id, as long as a server is not gone for good; ended ones stay until the next start."""
@@ -63,6 +82,28 @@ class Engine:
         """What is in service now: the files as they were when they were last right."""
         return self.keeper.catalogue
 
+    def catalogue_of(self, user: str) -> Catalogue:
+        """What is in service for one person: with the environments that they brought."""
+        return with_own(self.catalogue, self.own.of(user))
+
+    def person(self, name: str, groups: Iterable[str]) -> Person:
+        """Give what is known of somebody who asks now."""
+        groups = frozenset(groups)
+        budgets, events = self.budgets.of(name), self.events.of(name, groups)
+        return Person(name, groups, budgets=budgets, events=events, held=self._held_by(name))
+
+    def _held_by(self, name: str) -> tuple[Held, ...]:
+        """Give the jobs of somebody's sessions; the snapshot would still have one that was stopped a second ago."""
+        requests = [
+            (owner.name, owner.session.request)
+            for owner in self.sessions.values()
+            if owner.user.name == name and owner.session and not owner.session.over
+        ]
+        return tuple(
+            Held(server or "the session without a name", each.cluster, each.partition, each.account, each.qos)
+            for server, each in requests
+        )
+
     @property
     def views(self) -> Mapping[str, ClusterView]:
         """What every cluster said last."""
@@ -78,6 +119,7 @@ class Engine:
         """Begin to watch the open clusters and the files of the catalogue, in the running event loop."""
         self._watch_open_clusters()
         self.keep(self.keeper.run(), "watching the catalogue")
+        self.keep(self.budgets.run(), "keeping budgets")
 
     def _watch_open_clusters(self) -> None:
         for name in open_clusters(self.catalogue.site):
@@ -91,21 +133,15 @@ class Engine:
             watcher.listen(self._on_view)
         return self.watchers[cluster]
 
+    def watching(self, cluster: str) -> Watching:
+        """How often a cluster is asked."""
+        return watching_of(self.catalogue.site, cluster)
+
     def _new_watcher(self, cluster: str) -> Watcher:
-        known = self.catalogue.site.clusters.get(cluster)
-        watching = known.watching if known else Watching()
-        client = client_of(self.catalogue.site, cluster, self._login_nodes)
-        beat = Beat(
-            busy=watching.busy_seconds,
-            idle=watching.idle_seconds,
-            queue=watching.queue_seconds,
-            nodes=watching.nodes_seconds,
-            accounts=watching.accounts_seconds,
-            retry=watching.retry_seconds,
-        )
-        return Watcher(client, beat)
+        return Watcher(client_of(self.catalogue.site, cluster, self._login_nodes), self.watching(cluster))
 
     def _on_view(self, view: ClusterView) -> None:
+        self.storage.retry()
         live = {session_id for session_id, owner in self.sessions.items() if owner.session and not owner.session.over}
         for job in self._reconciler.due(view.cluster, view.jobs.values(), live | self.unreadable, time.time()):
             log.warning("cancelling job %s of %s on %s: no session owns it", job.job_id, job.user, view.cluster)

@@ -6,6 +6,7 @@
     ├── UserError               its text is safe and useful to show to a person
     │   └── ChoiceRefused       what was asked is not one of the user's offers
     ├── CatalogueError          a file of the catalogue or the site is wrong
+    │   └── FilesWrong          the same with each problem as a value (hpchub.catalogue.problems)
     ├── SlurmError              a Slurm command failed, hung or answered what we cannot read
     │   └── SlurmSilent         nothing answered within the time limit
     ├── Unreachable             there is no connection to a cluster's login node; nothing was sent

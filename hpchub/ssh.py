@@ -225,6 +225,7 @@ class LoginNode:
         try:
             await self._start_master()
         except Unreachable as error:
+            self._forget_words()
             self._pause_seconds = min(max(1.0, self._pause_seconds * 2), _LONGEST_PAUSE_SECONDS)
             self._not_before = time.monotonic() + self._pause_seconds
             if str(error) != self._why:
@@ -238,6 +239,7 @@ class LoginNode:
         """Start the ``ssh`` that holds the connection; its socket appears when it has signed in."""
         self._socket.parent.mkdir(mode=0o700, exist_ok=True)
         self._socket.unlink(missing_ok=True)
+        self._forget_words()
         self._words = tempfile.TemporaryFile()
         argv = [*_DIES_WITH_THE_HUB, *ssh_argv(self._settings, self._socket), "-N", "-o", "ControlMaster=yes"]
         try:
@@ -267,6 +269,11 @@ class LoginNode:
         if master.returncode is not None:
             raise Unreachable(explained(self._said(), self._settings, self._certificate[1], time.time()))
         self._master = master
+
+    def _forget_words(self) -> None:
+        if self._words is not None:
+            self._words.close()
+            self._words = None
 
     def _said(self) -> str:
         if self._words is None:

@@ -16,6 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from hpchub.catalogue.model import Catalogue, Profile, Size, in_language
 from hpchub.catalogue.offers import Offer
 from hpchub.errors import ChoiceRefused
+from hpchub.pages.words import amount
+from hpchub.text import Speech
 
 BUTTON = "start"
 """The field that says which lane was submitted."""
@@ -87,19 +89,21 @@ def form_html(
     message: str = "",
     preset: Mapping[str, str] | None = None,
     notices: Sequence[str] = (),
+    budgets: Sequence[str] = (),
 ) -> str:
-    """Draw the spawn page's form, below what everybody has to know now (``notices``).
+    """Draw the spawn page's form, below what everybody has to know now (``notices``) and what is left to spend.
 
     ``last`` is the last accepted choice; it is offered again only while it still is an offer.  ``message`` says why
     there is nothing to choose, and is shown only then.  ``preset`` is a part of a choice that a link brought: it opens
     a card and selects in it, and what is not in the person's offers has no effect.
     """
     names = map(str, count(1))
+    speech = Speech(language)
     sections = [
         (
             in_language(catalogue.sectors[sector].title, language),
             [
-                _card(catalogue, catalogue.profiles[slug], tuple(group), names, language, preset or {})
+                _card(catalogue, catalogue.profiles[slug], tuple(group), names, speech, preset or {})
                 for slug, group in groupby(of_sector, key=lambda offer: offer.profile)
             ],
         )
@@ -107,13 +111,15 @@ def form_html(
     ]
     again = next((offer for offer in offers if last and _is(offer, last)), None)
     return _templates.get_template("hpchub_form.html").render(
+        _=speech.gettext,
         button=BUTTON,
         last_name=LAST,
         last={field: last[field] for field in FIELDS} if last and again else None,
-        last_words=_in_words(catalogue, again, last, language) if last and again else "",
+        last_words=_in_words(catalogue, again, last, speech) if last and again else "",
         sections=sections,
         message=message,
         notices=notices,
+        budgets=budgets,
     )
 
 
@@ -147,33 +153,37 @@ def _card(
     profile: Profile,
     offers: tuple[Offer, ...],
     names: Iterator[str],
-    language: str,
+    speech: Speech,
     preset: Mapping[str, str],
 ) -> dict[str, object]:
     chosen = preset if preset.get("profile") == profile.slug else {}
     return {
         "profile": profile.slug,
-        "title": in_language(profile.title, language),
-        "description": in_language(profile.description, language),
+        "title": in_language(profile.title, speech.language),
+        "description": in_language(profile.description, speech.language),
         "open": bool(chosen),
-        "lanes": [{"name": next(names), **_lane(catalogue, profile, lane, language, chosen)} for lane in lanes(offers)],
+        "lanes": [{"name": next(names), **_lane(catalogue, profile, lane, speech, chosen)} for lane in lanes(offers)],
     }
 
 
 def _lane(
-    catalogue: Catalogue, profile: Profile, lane: Lane, language: str, chosen: Mapping[str, str]
+    catalogue: Catalogue, profile: Profile, lane: Lane, speech: Speech, chosen: Mapping[str, str]
 ) -> dict[str, object]:
     size = profile.default_size if profile.default_size in lane.sizes else lane.sizes[0]
     usual = min(profile.sizes[size].default_minutes, lane.max_minutes)
     times = sorted({minutes for minutes in TIMES if minutes < lane.max_minutes} | {usual, lane.max_minutes})
-    clusters = {name: _cluster_text(catalogue, profile, name, language) for name in lane.clusters}
+    clusters = {name: _cluster_text(catalogue, profile, name, speech.language) for name in lane.clusters}
+    say = speech.say
+    sizes = {name: f"{name}: {_size_text(profile.sizes[name], speech)}" for name in lane.sizes}
+    allocations = {name: name for name in lane.allocations}
     selects = [
-        _select("cluster", "Cluster", clusters, lane.clusters[0], chosen, shown=len(clusters) > 1),
-        _select("allocation", "Allocation", {name: name for name in lane.allocations}, lane.allocations[0], chosen),
-        _select("size", "Size", {n: f"{n}: {_size_text(profile.sizes[n])}" for n in lane.sizes}, size, chosen),
-        _select("minutes", "Time", {str(m): time_text(m) for m in times}, str(usual), chosen),
+        _select("cluster", say("Cluster"), clusters, lane.clusters[0], chosen, shown=len(clusters) > 1),
+        _select("allocation", say("Allocation"), allocations, lane.allocations[0], chosen),
+        _select("size", say("Size"), sizes, size, chosen),
+        _select("minutes", say("Time"), {str(m): time_text(m) for m in times}, str(usual), chosen),
     ]
-    legend = f"{' or '.join(clusters.values())}, up to {time_text(lane.max_minutes)}"
+    places = say(" or ").join(clusters.values())
+    legend = say("{places}, up to {time}", places=places, time=time_text(lane.max_minutes))
     return {"legend": legend, "selects": selects}
 
 
@@ -191,10 +201,8 @@ def _cluster_text(catalogue: Catalogue, profile: Profile, cluster: str, language
     return ", ".join([title, *(catalogue.site.clusters[cluster].gpus[kind] for kind in types)])
 
 
-def _size_text(size: Size) -> str:
-    gpus = "no GPU" if size.gpus == 0 else f"{size.gpus} GPU{'s' if size.gpus > 1 else ''}"
-    cores = f"{size.cores} core{'s' if size.cores > 1 else ''}"
-    return f"{gpus}, {cores}, {size.memory_mb // 1024} GB"
+def _size_text(size: Size, speech: Speech) -> str:
+    return amount(size.gpus, size.cores, size.memory_mb, speech)
 
 
 def time_text(minutes: int) -> str:
@@ -209,13 +217,13 @@ def _is(offer: Offer, choice: Mapping[str, object]) -> bool:
     return same and isinstance(minutes, int) and 1 <= minutes <= offer.max_minutes
 
 
-def _in_words(catalogue: Catalogue, offer: Offer, last: Mapping[str, object], language: str) -> str:
+def _in_words(catalogue: Catalogue, offer: Offer, last: Mapping[str, object], speech: Speech) -> str:
     profile = catalogue.profiles[offer.profile]
     parts = [
-        in_language(profile.title, language),
-        in_language(catalogue.site.clusters[offer.cluster].title, language),
+        in_language(profile.title, speech.language),
+        in_language(catalogue.site.clusters[offer.cluster].title, speech.language),
         offer.allocation,
-        f"{offer.size} ({_size_text(profile.sizes[offer.size])})",
+        f"{offer.size} ({_size_text(profile.sizes[offer.size], speech)})",
         time_text(int(str(last["minutes"]))),
     ]
     return ", ".join(parts)

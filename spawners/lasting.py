@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import object_session
 from traitlets import default
 from wrapspawner import WrapSpawner
@@ -43,7 +42,6 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         self.signal = Signal()
         self._stop_listening: Callable[[], None] = lambda: None
         self._take_up: TakeUp | None = None
-        self._unsaved = False
         self._looked_into: Session | None = None
         super().__init__(**kwargs)
 
@@ -91,6 +89,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
     def delete_forever(self) -> None:
         """JupyterHub removes this server: nobody will ask for its last session any more."""
         self._forget()
+        self.engine.storage.forget(self)
 
     def construct_child(self) -> HPCSlurmSpawner:
         self.child_config = {"owner": self}
@@ -108,7 +107,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             self._look_into(session)
         elif session.job_id:
             self.watcher.follow(session.job_id)
-        self.store()
+        self.engine.storage.soon(self)
         self.signal.fire()
 
     def _look_into(self, session: Session) -> None:
@@ -117,16 +116,11 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             self._looked_into = session
             self.engine.keep(aftermath.look_into(self, session), f"looking into {session.id}")
 
-    def store(self) -> None:
-        """Write the session to the hub's database; what fails is tried again with the next view."""
-        try:
-            self.orm_spawner.state = self.get_state()
-            self.db.commit()
-            self._unsaved = False
-        except SQLAlchemyError as error:
-            self.db.rollback()
-            self._unsaved = True
-            self.log.error("%s: the session could not be stored: %s", self._log_name, error)
+    def let_the_next_in(self) -> None:
+        """The start is on its way: whoever waits outside to start another server can come in."""
+        place = getattr(self.handler, "place", None)
+        if place is not None:
+            place.leave()
 
     def get_state(self) -> dict[str, Any]:
         """Give all that must survive the hub: the session and the last accepted choice."""
@@ -168,7 +162,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             return
         was_ready = session.phase is Phase.READY
         job = session.mine_among(view)
-        if (job is not None and session.observe(job, view, self.hub_address)) or self._unsaved:
+        if job is not None and session.observe(job, view, self.hub_address):
             self._changed_from(was_ready, session)
 
     def report(self, report: Report) -> None:

@@ -1,7 +1,7 @@
 """The events of JupyterHub's progress stream, from the session and the cluster's snapshot.  Pure.
 
-Its sentences are English: JupyterHub calls ``progress()`` without a request, so nobody knows the reader's language.
-A page that wants another one reads the session by the API.
+The stream's own sentences are English: JupyterHub calls ``progress()`` without a request, so nobody knows the reader's
+language.  The waiting page takes an event for a reason to look again, and says the same in the reader's own.
 """
 
 from __future__ import annotations

@@ -6,23 +6,28 @@ lives is :mod:`spawners.lasting`; the cluster's backend decides which spawner cl
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC
 from typing import Any
 
+from jupyterhub import __version__ as hub_version
 from jupyterhub import orm
-from pydantic import ValidationError
 
 from hpchub.catalogue.choice import Accepted, accept, default_offer
-from hpchub.catalogue.offers import Person, offers
-from hpchub.catalogue.reasons import echo, silence
-from hpchub.environments.build import environment_path
-from hpchub.errors import ChoiceRefused
+from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.notes import notes_of
+from hpchub.catalogue.offers import Offer, Person, offers
+from hpchub.catalogue.reasons import budget_lines, echo, silence
+from hpchub.environments.own import OwnEnvironment
+from hpchub.environments.probe import judged
+from hpchub.errors import ChoiceRefused, LauncherError, UserError
 from hpchub.jobs.request import JobRequest
+from hpchub.jobs.resolve import job_request
 from hpchub.jobs.session import Phase, Session
+from hpchub.pages.language import language_of_request, offered_by
+from hpchub.text import SOURCE_LANGUAGE
 from spawners import form, progress
 from spawners.errors import Refused
 from spawners.lasting import LastingSpawner
@@ -36,28 +41,45 @@ class SiteSpawner(LastingSpawner):
 
     @property
     def person(self) -> Person:
-        return Person(self.user.name, frozenset(group.name for group in self.user.orm_user.groups))
+        return self.engine.person(self.user.name, (group.name for group in self.user.orm_user.groups))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is in service, with this person's own environments."""
+        return self.engine.catalogue_of(self.user.name)
 
     async def get_options_form(self) -> str:
         """Draw the spawn page's form from the person's offers."""
         await self.engine.first_views()
-        catalogue, views = self.engine.catalogue, self.engine.views
-        mine = offers(catalogue, self.person, views)
+        catalogue, views = self.catalogue, self.engine.views
+        person = self.person
+        mine = offers(catalogue, person, views)
+        paid = ((group.run.cluster, account) for group in mine.groups for account in group.accounts)
+        budgets, warnings = budget_lines(catalogue.site, person, paid)
         message = ""
         if not mine:
             try:
-                default_offer(catalogue, self.person, views)
+                default_offer(catalogue, person, views)
             except ChoiceRefused as refusal:
                 message = str(refusal)
         return form.form_html(
             catalogue,
             mine,
-            "en",
+            self._language(),
             last=self.accepted,
             preset=self._preset(),
             message=message,
-            notices=[text for cluster in {offer.cluster: None for offer in mine} if (text := silence(views[cluster]))],
+            notices=[
+                *(text for cluster in {offer.cluster: None for offer in mine} if (text := silence(views[cluster]))),
+                *notes_of(catalogue.site, person, views, mine.groups),
+                *warnings,
+            ],
+            budgets=budgets,
         )
+
+    def _language(self) -> str:
+        site = self.engine.catalogue.site
+        return language_of_request(self.handler.request, offered_by(site)) if self.handler else SOURCE_LANGUAGE
 
     def _preset(self) -> dict[str, str]:
         """Take from a link what should be selected on the page; a link never starts anything."""
@@ -87,6 +109,7 @@ class SiteSpawner(LastingSpawner):
             self._check_session_limit()
             self._check_slurm(accepted.offer.cluster)
             request = self._request(accepted)
+            await self._look_at_own(accepted.offer)
         except ChoiceRefused as refusal:
             # JupyterHub has stored the options already: a refused choice must not become the next default.
             self.orm_spawner.user_options = self.accepted or {}
@@ -96,10 +119,10 @@ class SiteSpawner(LastingSpawner):
         self.user_options = self.orm_spawner.user_options = self.accepted
         token = orm.APIToken.find(self.db, self.api_token)
         self.begin(Session(request=request, token_id=token.id, begun_epoch=time.time()))
-        self.store()
+        self.engine.storage.soon(self)
 
     def _accept(self, asked: Mapping[str, Any]) -> Accepted:
-        catalogue, views = self.engine.catalogue, self.engine.views
+        catalogue, views = self.catalogue, self.engine.views
         if asked:
             try:
                 return accept(dict(asked), catalogue, self.person, views)
@@ -139,36 +162,22 @@ class SiteSpawner(LastingSpawner):
             raise ChoiceRefused(silent)
 
     def _request(self, accepted: Accepted) -> JobRequest:
-        site, offer = self.engine.catalogue.site, accepted.offer
-        target = site.clusters[offer.cluster].software_target
-        build = environment_path(site.environments_root, offer.environment, target)
-        if site.environments_root.is_dir() and not (build / "bin" / "python").exists():
-            raise ChoiceRefused(
-                f"The environment {offer.environment} of {offer.profile} is not built for {offer.cluster}: "
-                f"there is no {build}. Choose another profile, or tell the people who run this service."
-            )
+        return job_request(accepted, self.catalogue, self.user.name, self.name, secrets.token_hex(16))
+
+    async def _look_at_own(self, offer: Offer) -> None:
+        """Refuse an environment of the person's own that cannot be started any more: better now than in the job."""
+        environment = self.catalogue.environments[offer.environment]
+        if not isinstance(environment, OwnEnvironment):
+            return
+        target = self.catalogue.site.clusters[offer.cluster].software_target
         try:
-            return JobRequest(
-                session_id=secrets.token_hex(16),
-                hub_id=site.hub_id,
-                user=self.user.name,
-                server_name=self.name,
-                profile=offer.profile,
-                cluster=offer.cluster,
-                partition=offer.partition,
-                account=offer.allocation,
-                qos=offer.qos,
-                gpus=offer.gpus,
-                gpu_type=offer.gpu_type,
-                cores=offer.cores,
-                memory_mb=offer.memory_mb,
-                minutes=accepted.minutes,
-                # The build itself and not the link to the current one: a session keeps what it started with.
-                environment=os.path.realpath(build),
-            )
-        except ValidationError as error:
-            field = ".".join(map(str, error.errors()[0]["loc"]))
-            raise ChoiceRefused(f"This choice cannot be written into a job: {field} is not of a safe form.") from None
+            seen = await self.engine.launcher.probe(self.user.name, offer.cluster, environment.path)
+            judged(seen, environment.path, target, hub_version)
+        except LauncherError as error:
+            # It will not submit either, and says so then.
+            self.log.warning("%s: %s cannot be looked at: %s", self.user.name, environment.path, error)
+        except UserError as error:
+            raise ChoiceRefused(str(error)) from None
 
     def job_environment(self) -> dict[str, str]:
         """Give the job's environment: JupyterHub's own variables and what the bootstrap needs."""
@@ -184,10 +193,10 @@ class SiteSpawner(LastingSpawner):
 
     @property
     def news(self) -> dict[str, Any]:
-        """What a waiting person reads at this moment: the waiting page without JavaScript shows it."""
-        return progress.event(self._session_of_this_start(), self.engine.views)
+        """What has happened so far, as an event of the progress stream."""
+        return progress.event(self.session_of_this_start(), self.engine.views)
 
-    def _session_of_this_start(self) -> Session | None:
+    def session_of_this_start(self) -> Session | None:
         """While a choice is still being checked, the session here is the last one, which is over."""
         session = self.session
         began = self.orm_spawner.started
@@ -203,7 +212,7 @@ class SiteSpawner(LastingSpawner):
             if progress.is_news(event, said):
                 said = event
                 yield event
-            session = self._session_of_this_start()
+            session = self.session_of_this_start()
             if session is not None and (session.over or session.phase is Phase.READY):
                 return
             await self.signal.wait(1)

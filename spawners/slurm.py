@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +24,8 @@ from hpchub.jobs.endings import Ending
 from hpchub.jobs.launcher import LAUNCHER_SECONDS
 from hpchub.jobs.refusals import read_refusal
 from hpchub.jobs.session import Phase, Session
+from spawners import estimate
 from spawners.errors import Refused
-from spawners.estimate import Estimate
 
 _ENDING_SECONDS = 15
 """How long we wait for the reason of an end while Slurm still ends processes (``KillWait`` and epilogs)."""
@@ -32,6 +33,8 @@ _STOP_SECONDS = 10
 """How long a stop looks for a job whose id got lost, and how long it waits for Slurm to accept the cancel."""
 _REACH_SECONDS = 5
 """How long the hub tries to connect to a server that says it listens."""
+_SETTLED_SECONDS = 10
+"""How long a job that has come into the queue may still be on its way through it: most start within this."""
 
 
 class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has no types
@@ -45,10 +48,6 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
 
     _submission: asyncio.Task[None] | None = None
     _unclear_until_epoch: float = 0
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._estimate = Estimate(self.owner)
 
     @property
     def session(self) -> Session:
@@ -76,6 +75,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         """
         self.session.handed_over = True
         self.owner.changed()
+        # Before the launcher hears of it: a hub that comes after this one must know that there may be a job.
+        self.engine.storage.write()
         self._submission = self.engine.keep(self._submit(), f"submitting {self.session.id}")
         await asyncio.shield(self._submission)
         return self.session.job_id
@@ -100,6 +101,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         else:
             self.log.info("%s is job %s on %s", session.id, session.job_id, request.cluster)
         self.owner.changed()
+        self.owner.let_the_next_in()
 
     async def until_ready(self) -> str:
         """Wait, however long the queue is, until the server can be used; return its address.
@@ -108,7 +110,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             Refused: the session ended before; with the reason in words.
         """
         session = self.session
-        with self.owner.watcher.somebody_waits():
+        watcher = self.owner.watcher
+        with watcher.somebody_waits():
             if not session.job_id:
                 await self._find_job()
             while not session.over:
@@ -119,11 +122,21 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                     if session.phase is Phase.READY:
                         return session.server_url
                 self._check_patience()
-                self._estimate.consider()
+                estimate.consider(self.owner)
+                soon = self._soon_different()
+                if soon:
+                    watcher.hurry()
                 # A job that does not speak is found out in time, and one that waits in the queue costs little.
-                await self.owner.signal.wait(0.25 if session.phase is Phase.STARTING else 1)
+                await self.owner.signal.wait(0.25 if session.phase is Phase.STARTING else 1 if soon else 5)
         await self.cancel_what_is_left()
         raise Refused(session.says, reason=session.ending or "ended", status_code=500)
+
+    def _soon_different(self) -> bool:
+        """Tell whether Slurm may have news at any moment: not of a job that has found its place in the queue."""
+        session = self.session
+        if session.phase is not Phase.QUEUED or session.hopeless_since_epoch:
+            return True
+        return time.time() < session.reached.get(Phase.QUEUED, 0) + _SETTLED_SECONDS
 
     async def _find_job(self) -> None:
         """The answer to the submission got lost: its session id tells the job, or there is none.
@@ -131,14 +144,22 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         It is never submitted again.  A launcher outlives the hub that started it, so only an answer of Slurm's from
         after that launcher's time can say that there is no job.
         """
-        session, watcher = self.session, self.owner.watcher
+        session = self.session
         launched_epoch = max(session.begun_epoch, self.engine.started_epoch)
-        certain_epoch = max(launched_epoch + LAUNCHER_SECONDS, self._unclear_until_epoch)
-        while not (session.job_id or session.over) and watcher.asked_epoch < certain_epoch:
-            await self.owner.signal.wait(1)
+        await self._look_for_job(max(launched_epoch + LAUNCHER_SECONDS, self._unclear_until_epoch))
         if not (session.job_id or session.over):
             session.end(Ending.NOT_SUBMITTED, detail="Slurm did not answer at that moment. Start again.")
             self.owner.changed()
+
+    async def _look_for_job(self, certain_epoch: float, patience_seconds: float = math.inf) -> None:
+        """Look for the job, whose id got lost, in views until one is as late as this, and would show it."""
+        session, watcher, since = self.session, self.owner.watcher, time.time()
+        with watcher.somebody_waits():
+            while watcher.asked_epoch < certain_epoch and time.time() < since + patience_seconds:
+                if session.job_id or session.over:
+                    return
+                watcher.hurry()
+                await self.owner.signal.wait(1)
 
     async def _reach(self) -> None:
         """Ask the server once, so that a closed network is named instead of a time-out later."""
@@ -185,6 +206,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         deadline = max(session.ending_since_epoch, self.engine.started_epoch) + _ENDING_SECONDS
         with self.owner.watcher.somebody_waits():
             while not session.over and time.time() < deadline:
+                self.owner.watcher.hurry()
                 await self.owner.signal.wait(1)
         if not session.over:
             session.end_without_a_reason()
@@ -245,7 +267,8 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         session.stop_asked = True
         self.owner.changed()
         if not session.job_id:
-            await self._learn_job_id()
+            # The reconciler finds it later too.
+            await self._look_for_job(time.time(), _STOP_SECONDS)
         session.end(await self._cancel_in_time() if session.job_id else Ending.STOPPED)
         self.owner.changed()
 
@@ -266,13 +289,6 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             self.log.warning("%s: the cancel of job %s is owed: %s", session.id, session.job_id, error)
             return Ending.STOP_OWED
         return Ending.STOPPED
-
-    async def _learn_job_id(self) -> None:
-        """Look into a fresh view for a job whose id got lost, if Slurm answers; the reconciler finds it later too."""
-        watcher, since = self.owner.watcher, time.time()
-        with watcher.somebody_waits():
-            while watcher.asked_epoch < since and not self.session.job_id and time.time() < since + _STOP_SECONDS:
-                await self.owner.signal.wait(1)
 
     async def cancel_batch_job(self) -> None:
         """Cancel the job as its user."""

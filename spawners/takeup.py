@@ -70,6 +70,7 @@ class TakeUp:
         watcher, deadline = self._spawner.watcher, time.time() + NEWS_SECONDS
         with watcher.somebody_waits():
             while session.phase is Phase.READY and time.time() < deadline and not watcher.has_news_of(session.job_id):
+                watcher.hurry()
                 await self._spawner.signal.wait(0.1)
 
     async def _wait_again(self, session: Session) -> int | None:

@@ -14,9 +14,10 @@ from jupyterhub.auth import Authenticator
 from traitlets import Set, Unicode
 
 from hpchub.errors import CatalogueError
+from hpchub.pages.page import WithOurPages
 
 
-class DemoAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub has no types
+class DemoAuthenticator(WithOurPages, Authenticator):  # type: ignore[misc]  # JupyterHub has no types
     """Lets the demo's people in, and nobody else."""
 
     password = Unicode(help="The password of all the demo's people.", config=True)

@@ -7,13 +7,14 @@ snapshots alone; a refusal is one sentence or two that name what was asked and w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from hpchub.catalogue.event import Event
 from hpchub.catalogue.model import Catalogue, Profile, Run
 from hpchub.catalogue.offers import Offer, Person, profile_offers
 from hpchub.catalogue.reasons import (
@@ -61,7 +62,7 @@ class Accepted:
 
     offer: Offer
     minutes: int
-    event: str | None = None
+    event: Event | None = None
 
     def as_user_options(self) -> dict[str, str | int | None]:
         """Give the complete choice, to be stored; accepting it again gives the same while it is still an offer."""
@@ -72,7 +73,7 @@ class Accepted:
             "size": self.offer.size,
             "minutes": self.minutes,
             "qos": self.offer.qos,
-            "event": self.event,
+            "event": self.event.slug if self.event else None,
         }
 
 
@@ -90,9 +91,10 @@ def accept(raw: object, catalogue: Catalogue, person: Person, views: Mapping[str
     Raises :class:`ChoiceRefused`, whose text may be shown to the person, if it is not one of the person's offers.
     """
     choice = _parsed(raw)
-    if choice.event is not None:
-        raise ChoiceRefused(f"Event {echo(choice.event)} is not known: this site has no events now.")
+    event = _event(choice, person)
     profile = _profile(choice, catalogue, person, views)
+    if event is not None:
+        choice = _within(event, choice, profile)
     if choice.size is not None and choice.size not in profile.sizes:
         raise ChoiceRefused(
             f"Size {echo(choice.size)} is not one of {profile.slug}. Possible: {listed(profile.sizes)}."
@@ -103,7 +105,7 @@ def accept(raw: object, catalogue: Catalogue, person: Person, views: Mapping[str
         here = tuple(offer for offer in mine if offer.cluster == run.cluster)
         found = _narrowed(choice, catalogue, person, views.get(run.cluster), profile, run, here)
         if isinstance(found, Accepted):
-            return found
+            return found if event is None else _until_its_end(event, found, choice, person)
         refusals.append(found)
     raise ChoiceRefused(max(refusals, key=lambda refusal: refusal.passed).sentence)
 
@@ -155,6 +157,45 @@ def _profile(choice: Choice, catalogue: Catalogue, person: Person, views: Mappin
     return catalogue.profiles[choice.profile]
 
 
+def _event(choice: Choice, person: Person) -> Event | None:
+    if choice.event is None:
+        return None
+    for event in person.open_events:
+        if event.slug == choice.event:
+            return event
+    yours = listed(event.slug for event in person.open_events)
+    raise ChoiceRefused(f"Event {echo(choice.event)} is not one of yours that are open now. Yours: {yours}.")
+
+
+def _within(event: Event, choice: Choice, profile: Profile) -> Choice:
+    """Give the choice with what the event decides: where, who pays, and the size where it has one."""
+    if not event.shows(profile.slug):
+        raise ChoiceRefused(
+            f"Profile {profile.slug} is not one of event {event.slug}. Possible: {listed(event.profiles)}."
+        )
+    decided = {"cluster": event.cluster, "allocation": event.allocation}
+    if event.size is not None:
+        decided["size"] = event.size
+    for field, value in decided.items():
+        asked = getattr(choice, field)
+        if asked is not None and (asked.lower() if field == "allocation" else asked) != value:
+            raise ChoiceRefused(f"Event {event.slug} decides the {field}: {value}; asked for: {echo(asked)}.")
+    if event.size is not None and event.size not in profile.sizes:
+        raise ChoiceRefused(
+            f"Event {event.slug} is for size {event.size}, which {profile.slug} does not have. "
+            f"Its sizes: {listed(profile.sizes)}. Tell the trainer."
+        )
+    return choice.model_copy(update=decided)
+
+
+def _until_its_end(event: Event, found: Accepted, choice: Choice, person: Person) -> Accepted:
+    """Cut the default time so that the session ends with the event; refuse a longer one that was asked for."""
+    left = event.minutes_left(person.now_epoch)
+    if choice.minutes is not None and choice.minutes > left:
+        raise ChoiceRefused(f"{echo(choice.minutes)} minutes are too many: event {event.slug} closes in {left}.")
+    return replace(found, minutes=min(found.minutes, left), event=event)
+
+
 def _places(choice: Choice, profile: Profile, catalogue: Catalogue) -> tuple[Run, ...]:
     if choice.cluster is None:
         return profile.runs_on
@@ -181,11 +222,11 @@ def _narrowed(
     asked = choice.allocation.lower() if choice.allocation is not None else None
     paid = tuple(offer for offer in here if asked in (None, offer.allocation))
     if not paid:
-        return _Refusal(1, why_not_allocation(view, person, run, here, str(choice.allocation)))
+        return _Refusal(1, why_not_allocation(catalogue, view, person, run, here, str(choice.allocation)))
     size = choice.size or profile.default_size
     sized = tuple(offer for offer in paid if offer.size == size)
     if not sized:
-        return _Refusal(2, why_not_size(view, profile, run, paid, size))
+        return _Refusal(2, why_not_size(view, person, profile, run, paid, size))
     queued = tuple(offer for offer in sized if choice.qos in (None, offer.qos))
     if not queued:
         return _Refusal(3, why_not_qos(view, person, profile, run, sized, str(choice.qos)))

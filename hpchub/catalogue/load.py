@@ -10,143 +10,175 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from hpchub.catalogue.files import Document, checked, read_document
+from pydantic import BaseModel
+
+from hpchub.catalogue.checked import checked
+from hpchub.catalogue.fields import WORDS
+from hpchub.catalogue.files import Document, read_document, read_text
 from hpchub.catalogue.model import Catalogue, Environment, EnvironmentFile, Profile, ProfileFile, Sector, SectorsFile
+from hpchub.catalogue.problems import THE_FILE, FilesWrong, Problem, out_of
+from hpchub.catalogue.references import (
+    default_profile_problems,
+    lock_problem,
+    profile_problems,
+    untranslated,
+    without_build,
+)
 from hpchub.catalogue.site import Site, SiteFile
-from hpchub.errors import CatalogueError
 
 ENVIRONMENTS = "environments"
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+TARGET = re.compile(r"[a-z0-9_]+-[a-z0-9]+")
+M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R")
 
 
 def load_site(path: Path) -> Site:
     """Read a site file.
 
-    Raises :class:`CatalogueError` with one line for each thing that is wrong.
+    Raises :class:`FilesWrong` with one line for each thing that is wrong.
     """
     path = path.absolute()
-    problems: list[str] = []
+    problems: list[Problem] = []
     site = checked(read_document(path), SiteFile, problems)
     if site is None:
-        raise CatalogueError("\n".join(problems))
+        raise FilesWrong(problems)
     return Site(**{**dict(site), "profiles": path.parent / site.profiles, "file": path})
 
 
 def load_catalogue(site: Site) -> Catalogue:
     """Read all that a site offers.
 
-    Raises :class:`CatalogueError` with one line for each thing that is wrong, of all files together.
+    Raises :class:`FilesWrong` with one line for each thing that is wrong, of all files together.
     """
-    if not site.profiles.is_dir():
-        raise CatalogueError(f"{site.file}: profiles: {site.profiles} is not a folder")
-    problems: list[str] = []
-    sectors = _sectors(site.profiles / "sectors.yaml", problems)
-    environments = _environments(site.profiles / ENVIRONMENTS, problems)
-    profiles = _profiles(site, sectors, environments, problems)
-    # A profile with a mistake is not in the list, and would seem to be missing here.
-    problems = problems or _default_profile_problems(site, profiles)
-    if problems:
-        raise CatalogueError("\n".join(problems))
-    return Catalogue(site=site, sectors=sectors, profiles=profiles, environments=environments)
-
-
-def environments_without_build(catalogue: Catalogue) -> list[str]:
-    """Say which profiles make no offers on an open cluster because their environment has no lock for it."""
-    return [
-        f"{profile.slug}: no offers on {run.cluster}: environment {profile.environment} has no lock for its "
-        f"software target {target} (it has: {', '.join(sorted(environment.targets)) or 'none'})"
-        for profile in catalogue.profiles.values()
-        for run in profile.runs_on
-        if catalogue.site.clusters[run.cluster].state == "open"
-        if (target := catalogue.site.clusters[run.cluster].software_target)
-        not in (environment := catalogue.environments[profile.environment]).targets
-    ]
-
-
-def _read(path: Path, problems: list[str]) -> Document | None:
-    try:
-        return read_document(path)
-    except CatalogueError as error:
-        problems.append(str(error))
-        return None
-
-
-def _sectors(path: Path, problems: list[str]) -> Mapping[str, Sector]:
-    document = _read(path, problems)
-    found = checked(document, SectorsFile, problems) if document else None
-    return found.sectors if found else {}
-
-
-def _environments(folder: Path, problems: list[str]) -> Mapping[str, Environment]:
-    environments = {}
-    for path in sorted(folder.glob("*/environment.yaml")):
-        document = _read(path, problems)
-        found = checked(document, EnvironmentFile, problems) if document else None
-        if found:
-            name = path.parent.name
-            targets = frozenset(lock.stem for lock in path.parent.glob("*.txt"))
-            environments[name] = Environment(**dict(found), name=name, targets=targets)
-    return environments
-
-
-def _profiles(
-    site: Site, sectors: Mapping[str, Sector], environments: Mapping[str, Environment], problems: list[str]
-) -> Mapping[str, Profile]:
-    profiles = {}
-    order = {sector: position for position, sector in enumerate(sectors)}
-    paths = [path for path in site.profiles.glob("*/*.y*ml") if path.parent.name != ENVIRONMENTS]
-    for path in sorted(paths, key=lambda path: (order.get(path.parent.name, len(order)), path)):
-        sector = path.parent.name
-        if sectors and sector not in sectors:
-            problems.append(f"{path}:1: the folder {sector!r} is no sector; possible: {', '.join(sectors)}")
-        if path.suffix != ".yaml" or not SLUG.fullmatch(path.stem):
-            problems.append(f"{path}:1: the file name must be of a-z, 0-9 and hyphens and end in .yaml")
-            continue
-        document = _read(path, problems)
-        found = checked(document, ProfileFile, problems) if document else None
-        if document and found:
-            problems += _reference_problems(document, found, site, environments)
-            slug = f"{sector}/{path.stem}"
-            profiles[slug] = Profile(**dict(found), slug=slug, sector=sector)
-    return profiles
-
-
-def _reference_problems(
-    document: Document, profile: ProfileFile, site: Site, environments: Mapping[str, Environment]
-) -> list[str]:
-    def unknown(place: tuple[str | int, ...], found: str, possible: Mapping[str, object]) -> str:
-        return document.problem(place, f"found {found!r}; possible: {', '.join(possible) or 'none is defined'}")
-
-    problems = []
-    if profile.environment not in environments:
-        problems.append(unknown(("environment",), profile.environment, environments))
-    for position, run in enumerate(profile.runs_on):
-        cluster = site.clusters.get(run.cluster)
-        if cluster is None:
-            problems.append(unknown(("runs_on", position, "cluster"), run.cluster, site.clusters))
-        elif run.gpu_type is not None and run.gpu_type not in cluster.gpus:
-            problems.append(unknown(("runs_on", position, "gpu_type"), run.gpu_type, cluster.gpus))
-    return problems
-
-
-def _default_profile_problems(site: Site, profiles: Mapping[str, Profile]) -> list[str]:
-    missing = [
-        position
-        for position, pattern in enumerate(site.default_profiles)
-        if not any(fnmatchcase(slug, pattern) for slug in profiles)
-    ]
-    if not missing:
-        return []
     document = read_document(site.file)
-    return [
-        document.problem(
-            ("default_profiles", position),
-            f"{site.default_profiles[position]!r} matches no profile; possible: {', '.join(profiles) or 'none'}",
-        )
-        for position in missing
-    ]
+    if not site.profiles.is_dir():
+        place = ("profiles",)
+        raise FilesWrong([document.problem(place, f"{site.profiles} is not a folder", "the folder of the catalogue")])
+    reader = _Reader(site)
+    sectors = reader.sectors()
+    environments = reader.environments()
+    profiles = reader.profiles(sectors, environments)
+    # A profile with a mistake is not in the list, and would seem to be missing here.
+    problems = reader.problems or list(default_profile_problems(document, site, profiles))
+    if problems:
+        raise FilesWrong(problems)
+    return Catalogue(
+        site=site,
+        sectors=sectors,
+        profiles=profiles,
+        environments=environments,
+        warnings=(*untranslated(document, site.languages), *reader.warnings),
+    )
+
+
+class _Reader:
+    """Reads one folder and collects what is wrong in it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.root = os.path.realpath(site.profiles)
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.broken: set[str] = set()
+        """Environments that are there and have a mistake: a profile that names one has none."""
+
+    def sectors(self) -> Mapping[str, Sector]:
+        _, found = self._file(self.site.profiles / "sectors.yaml", SectorsFile)
+        return found.sectors if found else {}
+
+    def environments(self) -> Mapping[str, Environment]:
+        environments = {}
+        for path in _visible((self.site.profiles / ENVIRONMENTS).glob("*/environment.y*ml")):
+            folder = path.parent
+            if not SLUG.fullmatch(folder.name):
+                self._complain(folder, "found this folder", WORDS[f"^{SLUG.pattern}$"])
+            if path.suffix != ".yaml":
+                self._complain(path, "found this file name", "environment.yaml")
+                continue
+            document, found = self._file(path, EnvironmentFile)
+            if found is None:
+                self.broken.add(folder.name)
+            if document and found:
+                locks = self._locks(document, folder)
+                targets = {"venv": locks, "module": found.modules, "apptainer": found.images}[found.kind]
+                environments[folder.name] = Environment(**dict(found), name=folder.name, targets=frozenset(targets))
+        return environments
+
+    def _locks(self, document: Document, folder: Path) -> list[str]:
+        locks = []
+        for path in _visible(folder.glob("*.txt")):
+            text = self._text(path)
+            if not TARGET.fullmatch(path.stem):
+                self._complain(path, f"{path.stem!r} is no software target", WORDS[f"^{TARGET.pattern}$"])
+            elif text is not None:
+                problem = lock_problem(document, path.stem, text)
+                self.problems += [problem] if problem else []
+                locks.append(path.stem)
+        return locks
+
+    def profiles(self, sectors: Mapping[str, Sector], environments: Mapping[str, Environment]) -> Mapping[str, Profile]:
+        profiles = {}
+        order = {sector: position for position, sector in enumerate(sectors)}
+        paths = (path for path in self.site.profiles.glob("*/**/*.y*ml"))
+        files = [path for path in _visible(paths) if ENVIRONMENTS not in path.relative_to(self.site.profiles).parts]
+        for path in sorted(files, key=lambda path: (order.get(path.parent.name, len(order)), path)):
+            if not self._is_in_its_place(path, sectors):
+                continue
+            document, found = self._file(path, ProfileFile)
+            if document and found:
+                self.problems += profile_problems(document, found, self.site, {*environments, *self.broken})
+                slug = f"{path.parent.name}/{path.stem}"
+                profiles[slug] = profile = Profile(**dict(found), slug=slug, sector=path.parent.name)
+                if not self.problems:
+                    self.warnings += without_build(document, profile, self.site, environments)
+        return profiles
+
+    def _is_in_its_place(self, path: Path, sectors: Mapping[str, Sector]) -> bool:
+        sector, *rest = path.relative_to(self.site.profiles).parts
+        if sectors and sector not in sectors:
+            self._complain(path, f"its folder {sector!r} is no sector", out_of(sectors, sector))
+        if len(rest) > 1:
+            self._complain(path, "lies in a folder of its own", f"{sector}/{path.stem}.yaml")
+        elif path.suffix != ".yaml" and path.with_suffix(".yaml").exists():
+            self._complain(path, f"{path.with_suffix('.yaml').name} is there too, with the same slug", "one of the two")
+        elif path.suffix != ".yaml" or not SLUG.fullmatch(path.stem):
+            self._complain(path, "found this file name", "a name of a-z, 0-9 and hyphens that ends in .yaml")
+        else:
+            return True
+        return False
+
+    def _file(self, path: Path, model: type[M]) -> tuple[Document | None, M | None]:
+        document = self._read(path, read_document)
+        if document is None:
+            return None, None
+        self.warnings += untranslated(document, self.site.languages)
+        return document, checked(document, model, self.problems)
+
+    def _text(self, path: Path) -> str | None:
+        return self._read(path, read_text)
+
+    def _read(self, path: Path, read: Callable[[Path], R]) -> R | None:
+        target = os.path.realpath(path)
+        if os.path.commonpath([self.root, target]) != self.root:
+            self._complain(path, f"is a link to {target}, outside of the catalogue", "a file of its own here")
+            return None
+        try:
+            return read(path)
+        except FilesWrong as error:
+            self.problems += error.problems
+            return None
+
+    def _complain(self, path: Path, found: str, possible: str) -> None:
+        self.problems.append(Problem(path, 1, THE_FILE, found, possible))
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths, without those that an editor hides while somebody writes."""
+    return sorted(path for path in paths if not path.name.startswith("."))

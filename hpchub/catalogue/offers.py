@@ -3,31 +3,31 @@
 A choice is valid if and only if it is one of these; the spawn page shows nothing else.
 
 Profiles, places, sizes and QOS times allocations make tens of thousands of offers on a large site.  What does not
-depend on who pays (the *terms*) is worked out once a catalogue and a snapshot, for everybody; a person adds which of
-their allocations go with it, and single offers are made only where somebody looks at them.
+depend on who pays (the *terms*) is worked out once a catalogue and a snapshot, for everybody whose allocations have the
+same limits (:mod:`hpchub.catalogue.terms`); a person adds which of their allocations go with it, and single offers are
+made only where somebody looks at them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
+from itertools import chain, groupby
 
+from hpchub.catalogue.cost import Cost
 from hpchub.catalogue.model import Catalogue, Profile, Run
 from hpchub.catalogue.rules import (
     Person,
-    accounts_of,
     admits,
-    carries,
-    in_groups,
+    associations_of,
+    budget_obstacle,
+    crowd_obstacle,
+    is_for,
     matches,
-    most_minutes,
     patterns_of,
-    place_obstacle,
-    qos_obstacle,
-    shapes_of,
 )
-from hpchub.slurm.model import ClusterView, Partition
+from hpchub.catalogue.terms import Book, Term, book_of, terms_of
+from hpchub.slurm.model import NO_LIMITS, ClusterView, Limits
 
 __all__ = ["Group", "Offer", "Offers", "Person", "offers"]
 
@@ -52,32 +52,25 @@ class Offer:
     memory_mb: int
     default_minutes: int
     max_minutes: int
-    """What size, partition and QOS together allow; ``default_minutes`` is never more."""
+    """What size, partition, QOS and allocation together allow; ``default_minutes`` is never more."""
     environment: str
+    core_hours_an_hour: float
+    """What the site charges for it, used or idle."""
 
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A size under a QOS in one place, whoever pays."""
-
-    size: str
-    qos: str
-    gpus: int
-    cores: int
-    memory_mb: int
-    default_minutes: int
-    max_minutes: int
+    def cost(self, minutes: int) -> Cost:
+        """Give what holding it for so long costs."""
+        return Cost(self.core_hours_an_hour * minutes / 60, self.gpus * minutes / 60)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The offers of one profile in one place: every term with every allocation that has its QOS."""
+    """Offers of one profile in one place: every term with every allocation that has its QOS."""
 
     profile: Profile
     run: Run
     terms: tuple[Term, ...]
     accounts: Mapping[str, frozenset[str]]
-    """The QOS of each of the person's allocations that may pay here."""
+    """The QOS of each of the person's allocations that may pay here and have these limits."""
 
     def __iter__(self) -> Iterator[Offer]:
         for account, allowed in self.accounts.items():
@@ -98,6 +91,7 @@ class Group:
                         default_minutes=term.default_minutes,
                         max_minutes=term.max_minutes,
                         environment=self.profile.environment,
+                        core_hours_an_hour=term.core_hours_an_hour,
                     )
 
 
@@ -120,9 +114,9 @@ def offers(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView
 
     The order is the order of preference: profiles as the catalogue has them, then the places, QOS and sizes as the
     profile has them.  A busy or drained node still makes an offer, since a job may wait for it; a partition that is
-    down, or a cluster that has never answered, makes none.
+    down, or a cluster that has never answered, makes none; neither does an allocation whose budget is used up.
     """
-    purse = _Purse(person, views)
+    purse = _Purse(catalogue, person, views)
     return Offers(
         tuple(group for profile in catalogue.profiles.values() for group in _groups(catalogue, purse, profile, views))
     )
@@ -132,70 +126,80 @@ def profile_offers(
     catalogue: Catalogue, person: Person, profile: Profile, views: Mapping[str, ClusterView]
 ) -> tuple[Offer, ...]:
     """List the offers of one profile, in the order of :func:`offers`."""
-    return tuple(chain.from_iterable(_groups(catalogue, _Purse(person, views), profile, views)))
+    return tuple(chain.from_iterable(_groups(catalogue, _Purse(catalogue, person, views), profile, views)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Payers:
+    """Allocations that follow one another and have the same limits, with the QOS of each."""
+
+    book: Book
+    accounts: Mapping[str, frozenset[str]]
+    known: dict[frozenset[str], Mapping[str, frozenset[str]]] = field(default_factory=dict)
+
+    def of(self, wanted: frozenset[str]) -> Mapping[str, frozenset[str]]:
+        """Give those that have one of the QOS."""
+        if wanted not in self.known:
+            self.known[wanted] = {name: qos for name, qos in self.accounts.items() if not wanted.isdisjoint(qos)}
+        return self.known[wanted]
 
 
 class _Purse:
     """A person's allocations, sorted out once for all profiles of the same patterns in the same partition."""
 
-    def __init__(self, person: Person, views: Mapping[str, ClusterView]) -> None:
+    def __init__(self, catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> None:
+        self.catalogue = catalogue
         self.person = person
-        self._accounts = {name: accounts_of(person, view) for name, view in views.items()}
-        self._paying: dict[object, Mapping[str, frozenset[str]]] = {}
+        self.views = views
+        self._payers: dict[tuple[str, str, tuple[str, ...]], tuple[_Payers, ...]] = {}
+        self._open_books: dict[str, Book] = {}
 
-    def paying(
-        self, cluster: str, partition: Partition, patterns: tuple[str, ...], terms: tuple[Term, ...]
-    ) -> Mapping[str, frozenset[str]]:
-        wanted = frozenset(term.qos for term in terms)
-        key = (cluster, partition.name, patterns, wanted)
-        if key not in self._paying:
-            self._paying[key] = {
-                account: qos
-                for account, qos in self._accounts[cluster].items()
-                if matches(patterns, account) and admits(partition, account) and not wanted.isdisjoint(qos)
-            }
-        return self._paying[key]
+    def book(self, view: ClusterView, limits: Limits) -> Book:
+        """Give what is known of a cluster for allocations of these limits."""
+        if limits != NO_LIMITS:
+            return book_of(self.catalogue, view, limits)
+        if view.cluster not in self._open_books:
+            self._open_books[view.cluster] = book_of(self.catalogue, view, NO_LIMITS)
+        return self._open_books[view.cluster]
+
+    def payers(self, run: Run, patterns: tuple[str, ...]) -> tuple[_Payers, ...]:
+        """Give the allocations that match, are admitted to the partition and have something left, in their order."""
+        key = (run.cluster, run.partition, patterns)
+        if key not in self._payers:
+            found = list(self._found(run, patterns))
+            self._payers[key] = tuple(
+                _Payers(self.book(self.views[run.cluster], limits), {account: qos for account, _, qos in same})
+                for limits, same in groupby(found, key=lambda each: each[1])
+            )
+        return self._payers[key]
+
+    def _found(self, run: Run, patterns: tuple[str, ...]) -> Iterator[tuple[str, Limits, frozenset[str]]]:
+        view = self.views[run.cluster]
+        partition = view.partitions[run.partition]
+        for account, association in associations_of(self.person, view, run.partition).items():
+            if not matches(patterns, account) or not admits(partition, account):
+                continue
+            if budget_obstacle(self.catalogue.site, self.person, run.cluster, run.partition, account):
+                continue
+            limits = association.limits
+            crowded = {qos for qos in association.qos if crowd_obstacle(self.person, view, run, account, qos, limits)}
+            yield account, limits, association.qos - crowded
 
 
 def _groups(catalogue: Catalogue, purse: _Purse, profile: Profile, views: Mapping[str, ClusterView]) -> Iterator[Group]:
-    if not in_groups(profile.access, purse.person):
+    if not is_for(catalogue, profile.access, purse.person):
         return
     patterns = patterns_of(catalogue, profile)
     for run in profile.runs_on:
         view = views.get(run.cluster)
-        terms = _terms(catalogue, profile, run, view) if view else ()
-        if view is None or not terms:
+        if view is None:
             continue
-        accounts = purse.paying(run.cluster, view.partitions[run.partition], patterns, terms)
-        if accounts:
-            yield Group(profile, run, terms, accounts)
-
-
-# Values of frozen models and snapshots cannot be hashed (they hold mappings), so identity decides; an entry keeps what
-# it was made from alive, so that nothing else gets that identity.
-_known_terms: dict[str, tuple[tuple[object, ...], dict[tuple[str, str], tuple[Term, ...]]]] = {}
-
-
-def _terms(catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView) -> tuple[Term, ...]:
-    """Give the terms of a profile in one place; none where nobody can start it there now."""
-    made_from = (catalogue, view.partitions, view.qos, shapes_of(view), view.taken_epoch is None)
-    known = _known_terms.get(view.cluster)
-    if known is None or any(now is not then for now, then in zip(made_from, known[0], strict=True)):
-        known = _known_terms[view.cluster] = (made_from, {})
-    key = (profile.slug, run.partition)
-    if key not in known[1]:
-        known[1][key] = tuple(_new_terms(catalogue, profile, run, view))
-    return known[1][key]
-
-
-def _new_terms(catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView) -> Iterator[Term]:
-    if place_obstacle(catalogue, profile, run, view):
-        return
-    partition = view.partitions[run.partition]
-    for name, size in profile.sizes.items():
-        for qos in run.qos if carries(view, run, size) else ():
-            limits = view.qos.get(qos)
-            if not qos_obstacle(partition, qos, limits, size):
-                longest = most_minutes(size, partition, limits)
-                least = min(size.default_minutes, longest)
-                yield Term(name, qos, size.gpus, size.cores, size.memory_mb, least, longest)
+        anybody = purse.book(view, NO_LIMITS)
+        # Whoever pays, the place must do.
+        if not terms_of(anybody, anybody, catalogue, profile, run, view).terms:
+            continue
+        for payers in purse.payers(run, patterns):
+            found = terms_of(payers.book, anybody, catalogue, profile, run, view)
+            accounts = payers.of(found.qos)
+            if accounts:
+                yield Group(profile, run, found.terms, accounts)

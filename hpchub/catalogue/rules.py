@@ -6,21 +6,49 @@ Offers and refusals use the same functions, so that a reason can never disagree 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from fnmatch import translate
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 
+from hpchub.catalogue.budget import Budget, spent_obstacle
+from hpchub.catalogue.event import Event
+from hpchub.catalogue.limits import Amounts, Held, full, layers_of, longest, never, wanted
 from hpchub.catalogue.model import Access, Catalogue, Profile, Run, Size
-from hpchub.slurm.model import ClusterView, Node, Partition, Qos
+from hpchub.catalogue.moments import begin_epoch, day_of, end_epoch, zone_of
+from hpchub.catalogue.site import Site
+from hpchub.slurm.model import NO_LIMITS, Association, ClusterView, Limits, Node, Partition
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks: the POSIX name, as Slurm knows it, and the groups that sign-in gave."""
+    """Who asks, when, and what is known of them.
+
+    ``name`` is the POSIX name, as Slurm knows it, and ``groups`` are those that sign-in gave.
+    """
 
     name: str
     groups: frozenset[str] = frozenset()
+    budgets: Mapping[str, Mapping[str, Budget]] = field(default_factory=dict, hash=False)
+    """By cluster and account; an account that is missing has no known budget and is not limited by one."""
+    events: tuple[Event, ...] = ()
+    """The events that they are a member of, open or not."""
+    held: tuple[Held, ...] = ()
+    """Their jobs that run or wait, as far as the hub knows them."""
+    asks_epoch: float | None = None
+    """When they ask; None: now."""
+
+    @property
+    def now_epoch(self) -> float:
+        return time.time() if self.asks_epoch is None else self.asks_epoch
+
+    @property
+    def open_events(self) -> tuple[Event, ...]:
+        """The events of theirs that are open at that time."""
+        now_epoch = self.now_epoch
+        return tuple(event for event in self.events if event.is_open(now_epoch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +62,77 @@ class Shape:
 
 def place_obstacle(catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView | None) -> str | None:
     """Say why nobody can start this profile in this place now; None where it can be started."""
+    return next((obstacle for _, _, obstacle in place_rules(catalogue, profile, run, view) if obstacle), None)
+
+
+def place_rules(
+    catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView | None
+) -> Iterator[tuple[str, str, str | None]]:
+    """Go through what must hold in a place: the rule's name, what is so if it holds, and why it does not or None.
+
+    The first rule that does not hold is the last one.
+    """
     cluster = catalogue.site.clusters[run.cluster]
-    if cluster.state == "announced":
-        return f"Cluster {run.cluster} is announced and not open yet."
+    obstacle = f"Cluster {run.cluster} is announced and not open yet." if cluster.state == "announced" else None
+    yield "cluster", f"{run.cluster} is open", obstacle
+    if obstacle:
+        return
     if cluster.software_target not in catalogue.environments[profile.environment].targets:
-        return (
+        obstacle = (
             f"The environment {profile.environment} of {profile.slug} has no build for {run.cluster} "
             f"({cluster.software_target}) yet."
         )
+    yield "environment", f"{profile.environment} is there for {cluster.software_target}", obstacle
+    if obstacle:
+        return
     if view is None or view.taken_epoch is None:
-        return f"Slurm on {run.cluster} has not answered yet, so nothing is known about it; try again in a minute."
-    partition = view.partitions.get(run.partition)
+        said = f"Slurm on {run.cluster} has not answered yet, so nothing is known about it; try again in a minute."
+        yield "Slurm", "", said
+        return
+    yield "Slurm", "answers", None
+    yield "partition", f"{run.partition} is up", _partition_obstacle(run, view.partitions.get(run.partition))
+
+
+def _partition_obstacle(run: Run, partition: Partition | None) -> str | None:
     if partition is None:
         return f"Cluster {run.cluster} has no partition {run.partition} now."
     if not partition.up:
         return f"Partition {run.partition} of {run.cluster} is down."
+    if partition.root_only:
+        return f"Partition {run.partition} of {run.cluster} is for administrators only."
+    if partition.reservation_only:
+        return f"Partition {run.partition} of {run.cluster} is for jobs with a reservation only."
+    if partition.min_nodes > 1:
+        return (
+            f"Partition {run.partition} of {run.cluster} takes only jobs of at least {partition.min_nodes} nodes, "
+            "and a notebook runs on one."
+        )
     return None
 
 
 def accounts_of(person: Person, view: ClusterView) -> Mapping[str, frozenset[str]]:
-    """Give the QOS of each account of a person on a cluster, account names in lower case."""
+    """Give the QOS of each account of a person on a cluster, in whatever partition, account names in lower case."""
     accounts: dict[str, frozenset[str]] = {}
     for association in view.associations.get(person.name, ()):
         account = association.account.lower()
-        # An account may be associated more than once, by partition.
         accounts[account] = accounts.get(account, frozenset()) | association.qos
     return accounts
+
+
+def associations_of(person: Person, view: ClusterView, partition: str) -> Mapping[str, Association]:
+    """Give the association that counts for each account of a person in a partition, account names in lower case.
+
+    One for this partition alone comes before one for all; one for another partition does not count, and Slurm refuses
+    an account that has no other (tried with 22.05).
+    """
+    counting: dict[str, Association] = {}
+    for association in view.associations.get(person.name, ()):
+        account = association.account.lower()
+        if association.partition is None:
+            counting.setdefault(account, association)
+        elif association.partition.lower() == partition.lower():
+            counting[account] = association
+    return counting
 
 
 def patterns_of(catalogue: Catalogue, profile: Profile) -> tuple[str, ...]:
@@ -83,32 +156,87 @@ def in_groups(access: Access, person: Person) -> bool:
     return not access.groups or not person.groups.isdisjoint(access.groups)
 
 
+def in_window(access: Access, site: Site, now_epoch: float) -> bool:
+    """Tell whether a profile can be started at this time (``from``, ``until``)."""
+    zone = zone_of(site.timezone) if access.from_ or access.until else None
+    begun = access.from_ is None or now_epoch >= begin_epoch(access.from_, zone)
+    return begun and (access.until is None or now_epoch < end_epoch(access.until, zone))
+
+
+def in_events(access: Access, person: Person) -> bool:
+    """Tell whether a person is in an open event that a profile names, or it names none."""
+    if not access.events:
+        return True
+    return any(fnmatchcase(event.slug, pattern) for event in person.open_events for pattern in access.events)
+
+
+def is_for(catalogue: Catalogue, access: Access, person: Person) -> bool:
+    """Tell whether a profile is for a person now, whoever pays: groups, window and events."""
+    return (
+        in_groups(access, person) and in_window(access, catalogue.site, person.now_epoch) and in_events(access, person)
+    )
+
+
+def budget_obstacle(site: Site, person: Person, cluster: str, partition: str, account: str) -> str | None:
+    """Say why nothing can be charged to an account (``None`` while it can, or where nothing is charged)."""
+    budget = person.budgets.get(cluster, {}).get(account)
+    if budget is None or partition in site.clusters[cluster].free_partitions:
+        return None
+    return spent_obstacle(budget, cluster, _day(site.timezone, int(person.now_epoch // 60)))
+
+
+@lru_cache(maxsize=64)
+def _day(zone: str, minute: int) -> date:
+    """Give the day of a minute since 1970: one page asks for the same again and again."""
+    return day_of(minute * 60, zone_of(zone))
+
+
 def admits(partition: Partition, account: str) -> bool:
     """Tell whether a partition lets an account in (``AllowAccounts``, ``DenyAccounts``)."""
     allowed = partition.allow_accounts is None or account in {name.lower() for name in partition.allow_accounts}
     return allowed and account not in {name.lower() for name in partition.deny_accounts}
 
 
-def qos_obstacle(partition: Partition, qos: str, limits: Qos | None, size: Size) -> str | None:
-    """Say why no job of this size can use a QOS in a partition, whoever pays."""
+def qos_obstacle(view: ClusterView, run: Run, qos: str, size: Amounts, association: Limits = NO_LIMITS) -> str | None:
+    """Say why no job of this size can ever run under a QOS in a place, as a verb and what follows.
+
+    With the limits of an ``association``, for whoever has it; without, whoever pays.
+    """
+    partition = view.partitions[run.partition]
     if qos in partition.deny_qos or (partition.allow_qos is not None and qos not in partition.allow_qos):
         return f"is not allowed in partition {partition.name}"
-    if limits:
-        for most in (limits.max_gpus_per_job, limits.max_gpus_per_user):
-            if most is not None and size.gpus > most:
-                return f"allows at most {most} GPUs"
+    return never(wanted(size, run.gpu_type), layers_of(view, partition, qos, association))
+
+
+def crowd_obstacle(person: Person, view: ClusterView, run: Run, account: str, qos: str, limits: Limits) -> str | None:
+    """Say why Slurm would refuse one job more of a person now, as a verb and what follows."""
+    if not person.held:
+        return None
+    job = Held("", run.cluster, run.partition, account, qos)
+    return full(layers_of(view, view.partitions[run.partition], qos, limits), person.held, job)
+
+
+def most_minutes(view: ClusterView, run: Run, qos: str, size: Amounts, association: Limits = NO_LIMITS) -> int:
+    """Give the longest time of a job: the least of what size, partition, QOS and association allow."""
+    partition = view.partitions[run.partition]
+    most = longest(partition, view.qos.get(qos), layers_of(view, partition, qos, association))
+    return size.max_minutes if most is None else min(size.max_minutes, most)
+
+
+def size_obstacle(view: ClusterView, run: Run, size: Size) -> str | None:
+    """Say why no node of a partition, busy or down ones included, takes a job of a size; None where one does.
+
+    What follows in a sentence is "for …", the name of what is too large.
+    """
+    partition = view.partitions[run.partition]
+    if partition.max_cores_per_node is not None and size.cores > partition.max_cores_per_node:
+        return f"A job may have {partition.max_cores_per_node} cores in {run.partition} on {run.cluster}, too few"
+    if partition.max_memory_mb_per_node is not None and size.memory_mb > partition.max_memory_mb_per_node:
+        most = f"{partition.max_memory_mb_per_node} MB of memory"
+        return f"A job may have {most} in {run.partition} on {run.cluster}, too little"
+    if not any(_holds(shape, run, size) for shape in shapes_of(view).get(run.partition, ())):
+        return f"No node of {run.partition} on {run.cluster} is large enough"
     return None
-
-
-def most_minutes(size: Size, partition: Partition, limits: Qos | None) -> int:
-    """Give the longest time of a job: the least of what size, partition and QOS allow."""
-    bounds = (size.max_minutes, partition.max_minutes, limits.max_minutes if limits else None)
-    return min(bound for bound in bounds if bound is not None)
-
-
-def carries(view: ClusterView, run: Run, size: Size) -> bool:
-    """Tell whether some node of the partition, busy or down included, is large enough for a size."""
-    return any(_holds(shape, run, size) for shape in shapes_of(view).get(run.partition, ()))
 
 
 def _holds(shape: Shape, run: Run, size: Size) -> bool:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import typer
 
-from hpchub.cli import environments, profiles
+from hpchub.cli import checks, doctor, environments, profiles, sessions
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+profiles.app.command()(checks.check)
+profiles.app.command()(checks.smoke)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(environments.app, name="environments")
+app.command()(sessions.sessions)
+app.command()(doctor.doctor)
 
 
 @app.callback()

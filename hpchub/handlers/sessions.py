@@ -16,8 +16,9 @@ from tornado import web
 from hpchub.engine import Engine, SessionOwner
 from hpchub.jobs.session import Report, ReportConflict, Session
 from hpchub.jobs.waiting import end_of, news
-from hpchub.slurm.model import ClusterView
-from hpchub.text import language_of, translated
+from hpchub.pages.language import VARY, language_of_request
+from hpchub.slurm.model import ClusterView, JobState
+from hpchub.text import translated
 
 _BODY_LIMIT = 64 * 1024
 
@@ -51,6 +52,7 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
         "node": session.node or None,
         "reason": session.reason or None,
         "begun_epoch": session.begun_epoch,
+        "ends_epoch": _time_limit_epoch(session, view),
         "ended_epoch": session.ended_epoch or None,
         "ending": session.ending,
         "message": end_of(session, translate) or None,
@@ -58,17 +60,46 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
     }
 
 
-class _Handler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+def _time_limit_epoch(session: Session, view: ClusterView | None) -> int | None:
+    """When the time limit ends a job that runs, as Slurm says it now: an administrator may have changed it."""
+    job = view.jobs.get(session.job_id) if view else None
+    return job.end_epoch if job is not None and job.state is JobState.RUNNING else None
+
+
+class SessionFinder:
+    """To be put before a handler of JupyterHub's in the bases of a class: it finds sessions by their ids."""
+
+    settings: Any
+    db: Any
+    find_user: Any
+
     @property
     def engine(self) -> Engine:
         engine: Engine = self.settings["hpchub"]
         return engine
 
+    def _owner(self, session_id: str) -> tuple[SessionOwner, Session]:
+        owner = self.engine.sessions.get(session_id)
+        if owner is None or owner.session is None or owner.session.id != session_id:
+            raise web.HTTPError(404, "There is no such session.")
+        return owner, owner.session
+
+    def _recall(self, session_id: str) -> None:
+        """After a restart of the hub, load the spawner of a stopped server whose last session this is."""
+        if session_id in self.engine.sessions:
+            return
+        stored = type_coerce(orm.Spawner.state, Text).contains(session_id)
+        row = self.db.query(orm.Spawner).filter(stored).first()
+        if row is not None:
+            self.find_user(row.user.name).get_spawner(row.name)
+
+
+class _Handler(SessionFinder, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     def _public(self, session: Session) -> dict[str, Any]:
-        language = language_of(self.request.headers.get("Accept-Language", ""))
+        language = language_of_request(self.request)
         watcher = self.engine.watchers.get(session.request.cluster)
         # What a cache or a proxy keeps is in one language.
-        self.set_header("Vary", "Accept-Language")
+        self.set_header("Vary", VARY)
         self.set_header("Content-Language", language)
         return public(session, watcher.view if watcher else None, language)
 
@@ -91,24 +122,10 @@ class SessionsHandler(_Handler):
 class SessionHandler(_Handler):
     """One session: ``GET`` for whoever may read its server, ``POST`` for its own job."""
 
-    def _owner(self, session_id: str) -> tuple[SessionOwner, Session]:
-        owner = self.engine.sessions.get(session_id)
-        if owner is None or owner.session is None or owner.session.id != session_id:
-            raise web.HTTPError(404, "There is no such session.")
-        return owner, owner.session
-
-    def _recall(self, session_id: str) -> None:
-        """After a restart of the hub, load the spawner of a stopped server whose last session this is."""
-        stored = type_coerce(orm.Spawner.state, Text).contains(session_id)
-        row = self.db.query(orm.Spawner).filter(stored).first()
-        if row is not None:
-            self.find_user(row.user.name).get_spawner(row.name)
-
     async def get(self, session_id: str) -> None:
         if self.current_user is None:
             raise web.HTTPError(403, "Missing or invalid credentials.")
-        if session_id not in self.engine.sessions:
-            self._recall(session_id)
+        self._recall(session_id)
         owner, session = self._owner(session_id)
         await self._get(owner.user.name, owner.name, session=session)
 
@@ -133,6 +150,9 @@ class SessionHandler(_Handler):
             owner.report(self._report())
         except ReportConflict as conflict:
             raise web.HTTPError(409, str(conflict)) from conflict
+        # A job says a thing once: it is answered when it is in the database, so that no restart forgets it.
+        if not self.engine.storage.write():
+            raise web.HTTPError(503, "The hub's database does not answer; try again.")
         self.set_status(204)
 
     def _report(self) -> Report:

@@ -1,16 +1,24 @@
-"""The spawn page: a GET shows it, and only a POST starts a job."""
+"""The two ways to start a server: the API, and the spawn page, whose GET shows it and whose POST alone starts a job."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from jupyterhub.apihandlers.users import UserServerAPIHandler
 from jupyterhub.handlers.pages import SpawnHandler
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import maybe_future
 from tornado import web
 
+from hpchub.admission import Admitted
+from hpchub.pages.page import Page
 
-class SpawnPageHandler(SpawnHandler):  # type: ignore[misc]  # JupyterHub has no types
+
+class StartHandler(Admitted, UserServerAPIHandler):  # type: ignore[misc]  # JupyterHub has no types
+    """JupyterHub's API of one server; its POST waits for its turn."""
+
+
+class SpawnPageHandler(Admitted, Page, SpawnHandler):  # type: ignore[misc]  # JupyterHub has no types
     """JupyterHub's spawn page without its two surprises.
 
     Its GET with a query starts a server, so that a link in a chat could spend somebody's budget; and it logs a refused
@@ -48,6 +56,7 @@ class SpawnPageHandler(SpawnHandler):  # type: ignore[misc]  # JupyterHub has no
             await super()._wrap_spawn_single_user(user, server_name, display_name, spawner, pending_url, options)
         except SpawnException as refusal:
             self.set_status(refusal.status_code)
+            spawner.handler = self  # the form is in this reader's language
             form = await self._render_form(
                 for_user=user,
                 spawner_options_form=await maybe_future(spawner.get_options_form()),

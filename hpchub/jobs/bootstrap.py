@@ -134,9 +134,12 @@ def start_server(address: str, port: int) -> subprocess.Popen[bytes]:
     """Start the notebook server on exactly this port."""
     url = f"http://{address}:{port}{os.environ['JUPYTERHUB_SERVICE_PREFIX']}"
     # The script and not `-m`: that would put the home folder first on the module path, with all that lies in it.
-    program = os.path.join(os.path.dirname(sys.executable), "jupyterhub-singleuser")
+    command = [sys.executable, os.path.join(os.path.dirname(sys.executable), "jupyterhub-singleuser")]
+    if "HPCHUB_SINGLEUSER" in os.environ:
+        # Of modules or an image: on the PATH, perhaps with a Python that is not this one.
+        command = [os.environ["HPCHUB_SINGLEUSER"]]
     return subprocess.Popen(
-        [sys.executable, program, "--ServerApp.port_retries=0"],
+        [*command, "--ServerApp.port_retries=0"],
         env=dict(os.environ, JUPYTERHUB_SERVICE_URL=url),
         stdin=subprocess.DEVNULL,
     )

@@ -173,7 +173,7 @@ def sentence(ending: Ending, request: JobRequest, translate: Callable[[str], str
         "memory_gb": round(request.memory_mb / 1024),
         "cluster": request.cluster,
         "profile": request.profile,
-        "environment": request.environment,
+        "environment": " ".join(request.modules) or request.environment,
     }
     named = {**dict.fromkeys(_FACTS, "unknown"), **known, **{key: fact for key, fact in facts.items() if fact}}
     if facts.get("detail"):

@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IS
 """hpchub-launch: the one door through which the hub acts as a user.
 
 Installed root-owned, outside the hub's Python, and run as root by a door that lets the hub's user start exactly this
@@ -14,13 +14,16 @@ What must hold, whoever sends whatever:
 
 The policy is the file ``hpchub-launch.json`` beside this program: ``group``, ``uid_min``, ``uid_max``, ``clusters``,
 ``commands`` (``sbatch``, ``scancel``), ``environment`` (for these commands, for example ``SLURM_CONF``), and perhaps
-``slurm_conf`` (of a cluster, by its name: the commands then need no slurmdbd to find it).
+``slurm_conf`` (of a cluster, by its name: the commands then need no slurmdbd to find it) and ``budget`` (by cluster,
+the argument list of the command that tells a user's budgets; a request cannot name one).
 
 Requests::
 
     {"verb": "submit", "user": …, "cluster": …, "session": …, "script": …, "environment": {…}, "test_only": true}
     {"verb": "cancel", "user": …, "cluster": …, "job_id": …}
     {"verb": "log", "user": …, "cluster": …, "session": …}
+    {"verb": "budget", "user": …, "cluster": …}
+    {"verb": "probe", "user": …, "cluster": …, "path": …}
 
 Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": …, "message": …}`` with one of these kinds: ``refused`` by the
 policy or the form; ``home``, whose folder cannot be written; ``slurm``, in its own words; ``unclear``, what Slurm may
@@ -34,11 +37,11 @@ import json
 import os
 import pwd
 import re
+import signal
 import stat
-import subprocess
 import sys
 
-# Every submission starts this program: typing, pathlib and tempfile would be a quarter of what that costs.
+# Every submission starts this program: typing, pathlib, tempfile and subprocess would be half of what that costs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -47,10 +50,15 @@ REQUEST_LIMIT = 1024 * 1024
 COMMAND_SECONDS = 60
 LOG_FOLDER = ".local/share/hpchub"
 LOG_BYTES = 64 * 1024
+BUDGET_BYTES = 64 * 1024
+BUDGET_SECONDS = 30
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 SESSION = re.compile(r"[0-9a-f]{32}")
 JOB_ID = re.compile(r"[0-9]{1,19}")
+PATH = re.compile(r"(/[^/\0-\x1f\x7f]{1,255}){1,100}")
+PYTHON = re.compile(r"python3\.[0-9]{1,2}")
+PACKAGE = re.compile(r"(jupyterhub|jupyterlab)-[0-9][0-9A-Za-z.+]{0,40}\.dist-info")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 # sbatch reads options from these and lets them win over the script; the others would change which programs run.
 NO_ANSWER = re.compile(
@@ -189,27 +197,55 @@ def user_environment(user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[st
     }
 
 
-def run(argv: list[str], environment: dict[str, str], script: str = "") -> tuple[str, str]:
+def run(
+    argv: list[str], environment: dict[str, str], script: str = "", seconds: float | None = None
+) -> tuple[str, str]:
     """Run one command and return what it wrote to its output and to its error output."""
+    seconds = COMMAND_SECONDS if seconds is None else seconds
+    # Files in memory and not pipes: they need nobody who reads and writes at the same time.
+    given, output, errors = (os.memfd_create(name) for name in ("input", "output", "errors"))
+    os.write(given, script.encode())
+    os.lseek(given, 0, os.SEEK_SET)
+    streams = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate((given, output, errors))]
     try:
-        done = subprocess.run(
-            argv,
-            input=script,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",  # a site's submission plugin may speak another encoding
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Unclear(f"{os.path.basename(argv[0])} gave no answer in {COMMAND_SECONDS} s") from None
+        # Python ignores these signals, and what it starts shall not.
+        ignored = [signal.SIGPIPE, signal.SIGXFSZ]
+        process = os.posix_spawn(argv[0], argv, environment, file_actions=streams, setsigdef=ignored, setpgroup=0)
     except OSError as error:
         raise Refused(f"{argv[0]} cannot be started: {error.strerror}") from None
-    if done.returncode != 0:
-        words = done.stderr.strip()[-2000:] or f"{argv[0]} ended with {done.returncode}"
+    status = end_of(process, seconds)
+    if status is None:
+        raise Unclear(f"{os.path.basename(argv[0])} gave no answer in {seconds} s")
+    said, complaints = written(output), written(errors)
+    if status != 0:
+        words = complaints.strip()[-2000:] or f"{argv[0]} ended with {status}"
         raise Unclear(words) if NO_ANSWER.search(words) else SlurmSaid(words)
-    return done.stdout, done.stderr
+    return said, complaints
+
+
+def end_of(process: int, seconds: float) -> int | None:
+    """Wait for the end of a process; give its exit status, or None where it took too long and its group was killed."""
+
+    def too_late(*_: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, too_late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    except TimeoutError:
+        os.killpg(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def written(descriptor: int) -> str:
+    """Read what was written into a file in memory; a site's submission plugin may speak another encoding."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with open(descriptor, "rb") as file:
+        return file.read().decode("utf-8", "replace")
 
 
 def log_folder(user: pwd.struct_passwd) -> str:
@@ -310,7 +346,44 @@ def log(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]
         raise Refused(f"{path} cannot be read: {error.strerror}") from None
 
 
-VERBS = {"submit": submit, "cancel": cancel, "log": log}
+def budget(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
+    """Run the policy's command that tells a user's budgets, with the user's own rights; give what it writes."""
+    cluster = known_cluster(request, policy)
+    nothing_left(request)
+    command = policy.get("budget", {}).get(cluster)
+    if not command:
+        raise Refused(f"the policy has no budget command for {cluster}")
+    become(user)
+    import resource  # nobody else needs it
+
+    # Endless output would fill this program's memory: whoever writes more is ended.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (BUDGET_BYTES, BUDGET_BYTES))
+    _, way = way_to(cluster, policy)
+    output, _ = run(command, {**user_environment(user, policy), **way}, seconds=BUDGET_SECONDS)
+    return {"text": output}
+
+
+def probe(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
+    """Look at an environment of the user's own, with the user's own rights; nothing of it is started here."""
+    known_cluster(request, policy)  # as for a log
+    path = text(request, "path", PATH)
+    nothing_left(request)
+    become(user)
+    runs, server = (os.access(f"{path}/bin/{name}", os.R_OK | os.X_OK) for name in ("python", "jupyterhub-singleuser"))
+    found: dict[str, Any] = {"problem": "", "head": "", "runs": runs, "server": server, "packages": []}
+    try:
+        descriptor = os.open(f"{path}/bin/python", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:
+            found["head"] = file.read(20).hex() if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
+        for version in filter(PYTHON.fullmatch, os.listdir(f"{path}/lib")):
+            names = sorted(filter(PACKAGE.fullmatch, os.listdir(f"{path}/lib/{version}/site-packages")))
+            found["packages"] += [f"{version}/{name}" for name in names]
+    except OSError as error:
+        found["problem"] = f"{error.filename}: {error.strerror}"
+    return found
+
+
+VERBS = {"submit": submit, "cancel": cancel, "log": log, "budget": budget, "probe": probe}
 
 
 def answer_to(raw: bytes, policy: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _AT_ONCE = 8
 """Requests under way at once on a cluster: each is a process or two, and slurmctld takes one submission at a time."""
 _ESTIMATES_AT_ONCE = 2
 """Questions for an expected start under way at once on all clusters: each has slurmctld plan its whole queue."""
+_BUDGETS_AT_ONCE = 2
+"""Budgets asked for at once on a cluster: their command may hang, and nobody waits for it."""
 _LOGS_AT_ONCE = 2
 """Logs read at once on a cluster: anybody can ask for them again and again, and jobs come first."""
 
@@ -46,6 +48,7 @@ class Launcher:
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
         self._estimates = asyncio.Semaphore(_ESTIMATES_AT_ONCE)
         self._log_slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_LOGS_AT_ONCE))
+        self._budget_slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_BUDGETS_AT_ONCE))
 
     async def submit(
         self, user: str, cluster: str, session_id: str, script: str, environment: Mapping[str, str]
@@ -82,6 +85,19 @@ class Launcher:
             SubmitUnclear: there was no answer.
             LauncherError: the launcher refused.
         """
+        try:
+            return await self.try_out(user, cluster, session_id, script)
+        except SubmitRefused:
+            return None
+
+    async def try_out(self, user: str, cluster: str, session_id: str, script: str) -> int | None:
+        """Have Slurm judge a job script as if it were submitted; give the expected start if it tells one.
+
+        Raises:
+            SubmitRefused: Slurm would refuse the job; carries Slurm's own words.
+            SubmitUnclear: there was no answer.
+            LauncherError: the launcher refused.
+        """
         request = {
             "verb": "submit",
             "user": user,
@@ -92,10 +108,7 @@ class Launcher:
             "test_only": True,
         }
         async with self._estimates:
-            try:
-                start_epoch = (await self._ask(request)).get("start_epoch")
-            except SubmitRefused:
-                return None
+            start_epoch = (await self._ask(request)).get("start_epoch")
         return start_epoch if isinstance(start_epoch, int) else None
 
     async def cancel(self, user: str, cluster: str, job_id: str) -> None:
@@ -116,6 +129,28 @@ class Launcher:
         async with self._log_slots[cluster]:
             answer = await self._ask({"verb": "log", "user": user, "cluster": cluster, "session": session_id})
         return str(answer.get("text", ""))
+
+    async def budget(self, user: str, cluster: str) -> str:
+        """Give what the policy's command says of a user's budgets, run as the user.
+
+        Raises:
+            SubmitUnclear: it hangs, or there was no answer.
+            LauncherError: there is no such command, or it failed.
+        """
+        async with self._budget_slots[cluster]:
+            answer = await self._ask({"verb": "budget", "user": user, "cluster": cluster})
+        return str(answer.get("text", ""))
+
+    async def probe(self, user: str, cluster: str, path: str) -> Mapping[str, Any]:
+        """Look at an environment with its user's rights, for :func:`hpchub.environments.probe.judged`.
+
+        Raises:
+            SubmitUnclear: there was no answer.
+            LauncherError: the launcher refused.
+        """
+        # As rare as logs, and as easily asked for again and again.
+        async with self._log_slots[cluster]:
+            return await self._ask({"verb": "probe", "user": user, "cluster": cluster, "path": path})
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._slots[request["cluster"]]:
@@ -176,6 +211,7 @@ class Launcher:
             # Behind sudo the process belongs to root and cannot be killed; it has a time limit of its own.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 process.kill()
+                await process.wait()
             raise SubmitUnclear(f"{self._door[-1]} gave no answer in {self._timeout_seconds:.0f} s") from None
         return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 

@@ -11,7 +11,7 @@ What must hold, whatever a browser, the REST API or a file of ours sent:
 from __future__ import annotations
 
 import posixpath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -23,6 +23,11 @@ SERVER_NAME_BYTES = 700
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 PosixName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$")]
 HubId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Build = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*){2})?$", max_length=120)
+]
+"""``<environment>/<target>/<id>``, or nothing."""
+SoftwareModule = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+/-]{0,127}$")]
 SessionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -75,8 +80,15 @@ class JobRequest(BaseModel):
     cores: Annotated[int, Field(ge=1, le=4096)]
     memory_mb: Annotated[int, Field(ge=1, le=100_000_000)]
     minutes: Annotated[int, Field(ge=1, le=525_600)]
+    reservation: Word | None = None
+    """Slurm's reservation of the event that it belongs to."""
     environment: AbsolutePath
-    """The folder of the environment's build, as the compute node sees it."""
+    """As the compute node sees it: the folder of a build, an image, or for modules what defines ``module``."""
+    kind: Literal["venv", "module", "apptainer"] = "venv"
+    # Not strict: a stored session has a list here.
+    modules: Annotated[tuple[SoftwareModule, ...], Field(strict=False, max_length=50)] = ()
+    build: Build = ""
+    """The build by its name, for whoever asks Slurm which builds are in use."""
 
     @model_validator(mode="after")
     def _gpus_have_a_type(self) -> JobRequest:
@@ -87,13 +99,13 @@ class JobRequest(BaseModel):
     @property
     def comment(self) -> str:
         """The job's machine-readable comment: whatever the hub forgets can be found again from it."""
-        return job_comment(self.hub_id, self.user, self.server_name, self.session_id)
+        return job_comment(self.hub_id, self.user, self.server_name, self.session_id, self.build)
 
 
-def job_comment(hub_id: str, user: str, server_name: str, session_id: str) -> str:
+def job_comment(hub_id: str, user: str, server_name: str, session_id: str, build: str = "") -> str:
     """Write the identity of a session as a job's comment (a query string: one word of safe characters)."""
     pairs = {"hpchub": COMMENT_VERSION, "hub": hub_id, "user": user, "server": server_name, "session": session_id}
-    return urlencode(pairs)
+    return urlencode({**pairs, "build": build} if build else pairs)
 
 
 def read_comment(comment: str) -> dict[str, str] | None:

@@ -45,13 +45,19 @@ def _bootstrap() -> str:
     return text
 
 
-def render(request: JobRequest) -> str:
-    """Write the complete script for ``sbatch``."""
+def render(request: JobRequest, job_name: str = JOB_NAME, program: str = "") -> str:
+    """Write the complete script for ``sbatch``.
+
+    Args:
+        request: what to ask for.
+        job_name: another name than the sessions', for a job that is none.
+        program: what runs in the environment's Python instead of the bootstrap, for the same.
+    """
     return _template().render(
         request=request,
-        job_name=JOB_NAME,
+        job_name=job_name,
         time=slurm_time(request.minutes),
         exit_no_environment=exits.NO_ENVIRONMENT,
         mark=_MARK,
-        bootstrap=_bootstrap(),
+        bootstrap=program.rstrip("\n") or _bootstrap(),
     )

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 
 from hpchub.errors import SlurmError, SlurmSilent, Unreachable
 from hpchub.jobs.hpchub_launch import NO_ANSWER
-from hpchub.slurm import commands, parse
+from hpchub.slurm import commands, parse, parse_accounts
 from hpchub.slurm.breaker import Breaker
-from hpchub.slurm.model import Association, Job, Node, Partition, Qos, QueuedJob
+from hpchub.slurm.model import Association, GroupLimit, Job, Node, Partition, Qos, QueuedJob, Reservation
 from hpchub.ssh import LOCAL_ENVIRONMENT, NO_ANSWER_STATUSES, LoginNode
 
 _OUTPUT_LIMIT = 64 * 1024 * 1024
@@ -113,9 +113,9 @@ class SlurmClient:
         # Bytes that are not UTF-8 (a comment's) must keep their number: jobs are told apart by width.
         return out.decode(errors="surrogateescape")
 
-    async def jobs(self) -> Mapping[str, Job]:
-        """All jobs named ``hpchub`` that the controller remembers."""
-        return parse.jobs(await self._ask(commands.jobs(self.cluster)))
+    async def jobs(self, name: str = commands.JOB_NAME) -> Mapping[str, Job]:
+        """All jobs of a name, by default the hubs' sessions, that the controller remembers."""
+        return parse.jobs(await self._ask(commands.jobs(self.cluster, name)))
 
     async def queue(self) -> tuple[QueuedJob, ...]:
         """All waiting jobs of everybody, as far as the hub's user may see them."""
@@ -131,13 +131,35 @@ class SlurmClient:
         """All partitions."""
         return parse.partitions(await self._ask(commands.partitions(self.cluster)))
 
+    async def reservations(self) -> tuple[Reservation, ...]:
+        """All reservations, those of the future included."""
+        return parse.reservations(await self._ask(commands.reservations(self.cluster)))
+
     async def associations(self) -> Mapping[str, tuple[Association, ...]]:
         """Everyone's accounts and QOS."""
-        return parse.associations(await self._ask(commands.associations(self.cluster)))
+        answer = await self._ask(commands.associations(self.cluster))
+        # A large site has tens of thousands, and nobody's page shall wait for them.
+        return await asyncio.to_thread(parse_accounts.associations, answer)
 
     async def qos(self) -> Mapping[str, Qos]:
         """All QOS."""
-        return parse.qos(await self._ask(commands.qos()))
+        return parse_accounts.qos(await self._ask(commands.qos()))
+
+    async def answer(self, argv: list[str]) -> str:
+        """What Slurm says to another question, one of :mod:`hpchub.slurm.settings`."""
+        return await self._ask(argv)
+
+    async def budgets(self) -> Mapping[str, tuple[GroupLimit, ...]]:
+        """The limits of every account on all that its jobs may ever use, and what they have used."""
+        return parse_accounts.budgets(await self._ask(commands.budgets(self.cluster)))
+
+    async def command(self, argv: list[str]) -> str:
+        """Run a command of the site's own where Slurm's commands run, and give its output.
+
+        Raises:
+            SlurmError: it could not be started, failed, or was not done in time.
+        """
+        return await self._run(argv)
 
     async def accounting(self, job_ids: Iterable[str]) -> Mapping[str, Job]:
         """The second opinion: what the accounting knows of these jobs."""

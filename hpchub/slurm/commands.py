@@ -58,8 +58,37 @@ NODE_FIELDS = (
     ("GresUsed", 256),
 )
 
-ASSOCIATION_FIELDS = ("user", "account", "qos", "defaultqos")
-QOS_FIELDS = ("name", "maxwall", "maxtresperuser", "maxtres")
+ASSOCIATION_FIELDS = (
+    "user",
+    "account",
+    # of an account's own line, without a user: the account above it
+    "parentname",
+    "partition",
+    "qos",
+    "defaultqos",
+    "maxwall",
+    "maxtres",
+    "grptres",
+    "maxjobs",
+    "maxsubmitjobs",
+    "grpjobs",
+    "grpsubmitjobs",
+)
+QOS_FIELDS = (
+    "name",
+    "flags",
+    "maxwall",
+    "maxtres",
+    "mintres",
+    "maxtresperuser",
+    "maxtresperaccount",
+    "grptres",
+    "maxjobsperuser",
+    "maxsubmitjobsperuser",
+    "grpjobs",
+    "grpsubmitjobs",
+)
+BUDGET_FIELDS = ("Account", "User", "GrpTRESMins", "GrpTRESRaw")
 ACCOUNTING_FIELDS = (
     "JobIDRaw",
     "User",
@@ -84,9 +113,9 @@ def _squeue(cluster: str, fields: Iterable[tuple[str, int]], *options: str) -> l
     return ["squeue", f"--clusters={cluster}", "--noheader", *options, f"--Format={_sized(fields)}"]
 
 
-def jobs(cluster: str) -> list[str]:
+def jobs(cluster: str, name: str = JOB_NAME) -> list[str]:
     """All jobs of this and other hubs that the controller still remembers, ended ones included."""
-    return _squeue(cluster, JOB_FIELDS, "--states=all", f"--name={JOB_NAME}")
+    return _squeue(cluster, JOB_FIELDS, "--states=all", f"--name={name}")
 
 
 def of_its_own_controller(argv: list[str]) -> list[str]:
@@ -113,8 +142,17 @@ def partitions(cluster: str) -> list[str]:
     return ["scontrol", f"--cluster={cluster}", "--all", "--oneliner", "show", "partition"]
 
 
+def reservations(cluster: str) -> list[str]:
+    """All reservations, a line each."""
+    return ["scontrol", f"--cluster={cluster}", "--all", "--oneliner", "show", "reservation"]
+
+
 def associations(cluster: str) -> list[str]:
-    """Who may use which account with which QOS, for everyone at once."""
+    """Who may use which account with which QOS and within which limits, for everyone at once.
+
+    A user's line has the limits for one job that were set for an account above; those for all jobs together (``Grp…``)
+    stand only where they were set.
+    """
     return [
         "sacctmgr",
         "--noheader",
@@ -128,8 +166,22 @@ def associations(cluster: str) -> list[str]:
 
 
 def qos() -> list[str]:
-    """All QOS and those of their limits that decide about a single job."""
+    """All QOS and their limits."""
     return ["sacctmgr", "--noheader", "--parsable2", "--readonly", "show", "qos", f"format={','.join(QOS_FIELDS)}"]
+
+
+def budgets(cluster: str) -> list[str]:
+    """The limits of accounts on all that their jobs may ever use, and what they have used.
+
+    Without ``--all`` it leaves out users (but the one who asks), who can be tens of thousands.
+    """
+    return [
+        "sshare",
+        f"--clusters={cluster}",
+        "--noheader",
+        "--parsable2",
+        f"--format={','.join(BUDGET_FIELDS)}",
+    ]
 
 
 def accounting(cluster: str, job_ids: Iterable[str]) -> list[str]:

@@ -13,6 +13,9 @@ from types import MappingProxyType
 
 EMPTY: Mapping[str, int] = MappingProxyType({})
 
+Tres = tuple[tuple[str, float], ...]
+"""Amounts of Slurm's trackable resources, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -28,6 +31,17 @@ class Partition:
     allow_qos: frozenset[str] | None = None
     """QOS that may be used in it; None where all may."""
     deny_qos: frozenset[str] = frozenset()
+    qos: str | None = None
+    """Its own QOS (``QoS``), whose limits count for every job in it."""
+    max_cores_per_node: int | None = None
+    max_memory_mb_per_node: int | None = None
+    min_nodes: int = 0
+    """The smallest job; 0 where one node will do."""
+    reservation_only: bool = False
+    """Whether a job needs a reservation (``ReqResv``)."""
+    root_only: bool = False
+    billing_weights: Tres = ()
+    """What the charge of a job counts (``TRESBillingWeights``), memory by the MB; empty where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,36 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a QOS or an association allows; None, or a resource that is not named, is no limit.
+
+    Resources have Slurm's names (``cpu``, ``mem`` in MB, ``node``, ``gres/gpu``, ``gres/gpu:a100``).
+    """
+
+    max_minutes: int | None = None
+    job: Tres = ()
+    """The most for one job (``MaxTRES``)."""
+    least: Tres = ()
+    """The least for one job (``MinTRES``)."""
+    user: Tres = ()
+    """The most for all jobs of one user together (``MaxTRESPerUser``)."""
+    account: Tres = ()
+    """The most for all jobs of one account together (``MaxTRESPerAccount``)."""
+    group: Tres = ()
+    """The most for all jobs together (``GrpTRES``); of an association, the least that it and what is above it allow."""
+    running: int | None = None
+    """How many jobs of a user may run at a time (``MaxJobs``); more wait."""
+    submitted: int | None = None
+    """How many jobs of a user may run and wait at a time (``MaxSubmitJobs``); more are refused."""
+    group_running: int | None = None
+    group_submitted: int | None = None
+    """The same for all jobs together (``GrpJobs``, ``GrpSubmitJobs``)."""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Association:
     """One user in one account of one cluster."""
 
@@ -58,16 +102,49 @@ class Association:
     qos: frozenset[str]
     """The QOS that this user may ask for with this account."""
     default_qos: str | None = None
+    partition: str | None = None
+    """The only partition that it is for; None: those for which the user has no association of this account."""
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
 class Qos:
-    """The limits of one QOS that decide whether a single job can ever run; None where there is no limit."""
+    """One QOS and its limits."""
 
     name: str
-    max_minutes: int | None = None
-    max_gpus_per_user: int | None = None
-    max_gpus_per_job: int | None = None
+    limits: Limits = NO_LIMITS
+    flags: frozenset[str] = frozenset()
+    """Slurm's words; ``PartitionTimeLimit`` and ``OverPartQOS`` decide which limit counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Nodes that are kept for somebody, or for maintenance, for a time."""
+
+    name: str
+    start_epoch: int
+    end_epoch: int
+    nodes: frozenset[str]
+    cores: int
+    """How many cores of them; fewer than they have where other jobs may use the rest."""
+    users: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    """In lower case."""
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def maintenance(self) -> bool:
+        return "MAINT" in self.flags
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimit:
+    """What all jobs of an account together may use of one resource, ever (``GrpTRESMins``), and what they have used."""
+
+    tres: str
+    """``billing``, ``cpu`` or ``gres/gpu``."""
+    limit_minutes: int
+    used_minutes: int
 
 
 class JobState(StrEnum):
@@ -138,6 +215,7 @@ class ClusterView:
     qos: Mapping[str, Qos] = field(default_factory=dict)
     associations: Mapping[str, tuple[Association, ...]] = field(default_factory=dict)
     """By POSIX user name."""
+    reservations: tuple[Reservation, ...] = ()
     jobs: Mapping[str, Job] = field(default_factory=dict)
     """The hub's own jobs by job id."""
     queue: tuple[QueuedJob, ...] | None = None

@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 from hpchub.errors import SlurmError
 from hpchub.slurm import commands
-from hpchub.slurm.model import Association, Job, Node, Partition, Qos, QueuedJob
+from hpchub.slurm.model import Job, Node, Partition, QueuedJob, Reservation
 from hpchub.slurm.states import job_state, node_is_usable
-from hpchub.slurm.units import gpus_from_gres, minutes_from_slurm, tres_value
+from hpchub.slurm.units import amounts, gpus_from_gres, minutes_from_slurm, node_names, weights
 
 _NOTHING = frozenset({"", "(null)", "N/A", "n/a", "NONE", "None", "Unknown", "None assigned"})
 
@@ -37,14 +37,14 @@ def _records(text: str, fields: tuple[tuple[str, int], ...]) -> Iterator[str]:
         start += width + 1
 
 
-def _lines(text: str, what: str) -> list[str]:
+def lines_of(text: str, what: str) -> list[str]:
     """Split an answer into its lines, if it has its end."""
     if text and not text.endswith("\n"):
         raise SlurmError(f"{what} answered only the beginning of a line: {text.splitlines()[-1][:120]!r}")
     return text.splitlines()
 
 
-def _rows(lines: Iterable[str], names: tuple[str, ...], what: str) -> Iterator[dict[str, str]]:
+def rows_of(lines: Iterable[str], names: tuple[str, ...], what: str) -> Iterator[dict[str, str]]:
     """Split delimited lines; the last field keeps separators of its own.
 
     ``--clusters`` makes squeue and sinfo begin with a line ``CLUSTER: name`` in some versions.
@@ -64,7 +64,8 @@ def _text(value: str) -> str:
     return "" if value in _NOTHING else value
 
 
-def _number(value: str) -> int | None:
+def number_of(value: str) -> int | None:
+    """Read a number; None for whatever else Slurm writes where there is none."""
     return int(value) if value.isdigit() else None
 
 
@@ -83,7 +84,7 @@ def jobs(text: str) -> Mapping[str, Job]:
     """Read :func:`hpchub.slurm.commands.jobs`, by job id."""
     names = tuple(name for name, _ in commands.JOB_FIELDS)
     found: dict[str, Job] = {}
-    for row in _rows(_records(text, commands.JOB_FIELDS), names, "squeue"):
+    for row in rows_of(_records(text, commands.JOB_FIELDS), names, "squeue"):
         found[row["JobID"]] = Job(
             job_id=row["JobID"],
             user=row["UserName"],
@@ -96,8 +97,8 @@ def jobs(text: str) -> Mapping[str, Job]:
             qos=row["QOS"],
             comment=_text(row["Comment"].removesuffix(commands.SEPARATOR).strip()),
             exit_status=_exit_status(row["exit_code"]),
-            start_epoch=_number(row["StartTime"]),
-            end_epoch=_number(row["EndTime"]),
+            start_epoch=number_of(row["StartTime"]),
+            end_epoch=number_of(row["EndTime"]),
         )
     return MappingProxyType(found)
 
@@ -106,7 +107,7 @@ def queue(text: str) -> tuple[QueuedJob, ...]:
     """Read :func:`hpchub.slurm.commands.queue`."""
     names = tuple(name for name, _ in commands.QUEUE_FIELDS)
     found = []
-    for row in _rows(_records(text, commands.QUEUE_FIELDS), names, "squeue"):
+    for row in rows_of(_records(text, commands.QUEUE_FIELDS), names, "squeue"):
         if not row["PriorityLong"].isdigit():
             raise SlurmError(f"squeue answered the priority {row['PriorityLong']!r} for job {row['JobID']}")
         found.append(
@@ -115,7 +116,7 @@ def queue(text: str) -> tuple[QueuedJob, ...]:
                 priority=int(row["PriorityLong"]),
                 reason=_text(row["Reason"]),
                 partitions=frozenset(row["Partition"].removesuffix(commands.SEPARATOR).strip().split(",")),
-                start_epoch=_number(row["StartTime"]),
+                start_epoch=number_of(row["StartTime"]),
             )
         )
     return tuple(found)
@@ -124,7 +125,7 @@ def queue(text: str) -> tuple[QueuedJob, ...]:
 def accounting(text: str) -> Mapping[str, Job]:
     """Read :func:`hpchub.slurm.commands.accounting`, by job id; the newest record of an id wins."""
     found: dict[str, Job] = {}
-    for row in _rows(_lines(text, "sacct"), commands.ACCOUNTING_FIELDS, "sacct"):
+    for row in rows_of(lines_of(text, "sacct"), commands.ACCOUNTING_FIELDS, "sacct"):
         found[row["JobIDRaw"]] = Job(
             job_id=row["JobIDRaw"],
             user=row["User"],
@@ -137,9 +138,9 @@ def accounting(text: str) -> Mapping[str, Job]:
             qos=row["QOS"],
             comment="",
             exit_status=_exit_status(row["ExitCode"]),
-            start_epoch=_number(row["Start"]),
-            end_epoch=_number(row["End"]),
-            user_id=_number(row["UID"]),
+            start_epoch=number_of(row["Start"]),
+            end_epoch=number_of(row["End"]),
+            user_id=number_of(row["UID"]),
         )
     return MappingProxyType(found)
 
@@ -148,7 +149,7 @@ def nodes(text: str) -> tuple[Node, ...]:
     """Read :func:`hpchub.slurm.commands.nodes`; a node in several partitions becomes one value."""
     names = tuple(name for name, _ in commands.NODE_FIELDS)
     found: dict[str, Node] = {}
-    for row in _rows(_lines(text, "sinfo"), names, "sinfo"):
+    for row in rows_of(lines_of(text, "sinfo"), names, "sinfo"):
         partition = row["PartitionName"].rstrip("*")
         earlier = found.get(row["NodeList"])
         partitions = (earlier.partitions if earlier else frozenset()) | {partition}
@@ -185,14 +186,13 @@ def _names(value: str) -> frozenset[str] | None:
 def partitions(text: str) -> Mapping[str, Partition]:
     """Read :func:`hpchub.slurm.commands.partitions`, by name."""
     found: dict[str, Partition] = {}
-    for line in _lines(text, "scontrol"):
-        pairs = dict(item.partition("=")[::2] for item in line.split())
+    for line in lines_of(text, "scontrol"):
+        pairs = _pairs(line, "PartitionName")
         if not pairs:
             continue
-        if "PartitionName" not in pairs:
-            raise SlurmError(f"scontrol answered a line without PartitionName: {line[:120]!r}")
         try:
             max_minutes = minutes_from_slurm(pairs.get("MaxTime", ""))
+            billing_weights = weights(_text(pairs.get("TRESBillingWeights", "")))
         except ValueError as error:
             raise SlurmError(f"scontrol, partition {pairs['PartitionName']}: {error}") from error
         found[pairs["PartitionName"]] = Partition(
@@ -203,44 +203,45 @@ def partitions(text: str) -> Mapping[str, Partition]:
             deny_accounts=_names(pairs.get("DenyAccounts", "")) or frozenset(),
             allow_qos=_names(pairs.get("AllowQos", "ALL")),
             deny_qos=_names(pairs.get("DenyQos", "")) or frozenset(),
+            qos=_text(pairs.get("QoS", "")).lower() or None,
+            max_cores_per_node=number_of(pairs.get("MaxCPUsPerNode", "")),
+            max_memory_mb_per_node=number_of(pairs.get("MaxMemPerNode", "")),
+            min_nodes=number_of(pairs.get("MinNodes", "")) or 0,
+            reservation_only=pairs.get("ReqResv") == "YES",
+            root_only=pairs.get("RootOnly") == "YES",
+            billing_weights=billing_weights,
         )
     return MappingProxyType(found)
 
 
-def associations(text: str) -> Mapping[str, tuple[Association, ...]]:
-    """Read :func:`hpchub.slurm.commands.associations`, by user; lines of accounts without a user are left out.
+def _pairs(line: str, key: str) -> dict[str, str]:
+    """Read one of scontrol's lines, which begins with ``key``; an empty one has nothing."""
+    pairs = dict(item.partition("=")[::2] for item in line.split())
+    if pairs and key not in pairs:
+        raise SlurmError(f"scontrol answered a line without {key}: {line[:120]!r}")
+    return pairs
 
-    An association that is limited to one partition counts for its account; Slurm itself refuses elsewhere.
-    """
-    found: dict[str, dict[str, Association]] = {}
-    for row in _rows(_lines(text, "sacctmgr"), commands.ASSOCIATION_FIELDS, "sacctmgr"):
-        if not row["user"]:
+
+def reservations(text: str) -> tuple[Reservation, ...]:
+    """Read :func:`hpchub.slurm.commands.reservations`; one without nodes (of licences) is left out."""
+    found = []
+    for line in lines_of(text, "scontrol"):
+        pairs = {} if line == "No reservations in the system" else _pairs(line, "ReservationName")
+        if not pairs or not _text(pairs.get("Nodes", "")):
             continue
-        account = row["account"].lower()
-        names = frozenset(name for name in row["qos"].lower().split(",") if name)
-        mine = found.setdefault(row["user"], {})
-        earlier = mine.get(account)
-        mine[account] = Association(
-            user=row["user"],
-            account=account,
-            qos=names | (earlier.qos if earlier else frozenset()),
-            default_qos=row["defaultqos"].lower() or (earlier.default_qos if earlier else None),
-        )
-    return MappingProxyType({user: tuple(mine.values()) for user, mine in found.items()})
-
-
-def qos(text: str) -> Mapping[str, Qos]:
-    """Read :func:`hpchub.slurm.commands.qos`, by name."""
-    found: dict[str, Qos] = {}
-    for row in _rows(_lines(text, "sacctmgr"), commands.QOS_FIELDS, "sacctmgr"):
         try:
-            max_minutes = minutes_from_slurm(row["maxwall"])
-        except ValueError as error:
-            raise SlurmError(f"sacctmgr, QOS {row['name']}: {error}") from error
-        found[row["name"].lower()] = Qos(
-            name=row["name"].lower(),
-            max_minutes=max_minutes,
-            max_gpus_per_user=tres_value(row["maxtresperuser"], "gres/gpu"),
-            max_gpus_per_job=tres_value(row["maxtres"], "gres/gpu"),
-        )
-    return MappingProxyType(found)
+            found.append(
+                Reservation(
+                    name=pairs["ReservationName"],
+                    start_epoch=int(pairs["StartTime"]),
+                    end_epoch=int(pairs["EndTime"]),
+                    nodes=node_names(pairs["Nodes"]),
+                    cores=int(dict(amounts(_text(pairs.get("TRES", "")))).get("cpu", 0)),
+                    users=frozenset(filter(None, _text(pairs.get("Users", "")).split(","))),
+                    accounts=_names(pairs.get("Accounts", "")) or frozenset(),
+                    flags=frozenset(filter(None, _text(pairs.get("Flags", "")).split(","))),
+                )
+            )
+        except (KeyError, ValueError) as error:
+            raise SlurmError(f"scontrol, reservation {pairs['ReservationName']}: {error} cannot be read") from error
+    return tuple(found)

@@ -94,12 +94,25 @@ CODES: dict[str, Reason] = {
     "BurstBufferOperation": Reason(_SUPPORT, "Its files could not be copied into the burst buffer. Ask support."),
     # What only another choice helps against
     "PartitionTimeLimit": Reason(_NEVER, _TOO_LONG.format(scope="partition"), "qos"),
-    "PartitionConfig": Reason(_NEVER, "The partition does not take such a job. Make another choice."),
-    "BadConstraints": Reason(_NEVER, "No node can ever give what it asks for. Make another choice."),
-    "InvalidAccount": Reason(_NEVER, "Its allocation is not valid any more. Choose another one."),
-    "AccountNotAllowed": Reason(_NEVER, "Its allocation may not use this partition. Make another choice."),
-    "InvalidQOS": Reason(_NEVER, "Its queue (QOS) is not valid any more. Choose another one."),
-    "QOSNotAllowed": Reason(_NEVER, "Its queue (QOS) may not be used here. Choose another one."),
+    "PartitionConfig": Reason(
+        _NEVER, "The partition does not take such a job. Make another choice. Otherwise only an administrator can help."
+    ),
+    "BadConstraints": Reason(
+        _NEVER, "No node can ever give what it asks for. Make another choice. Otherwise only an administrator can help."
+    ),
+    "InvalidAccount": Reason(
+        _NEVER, "Its allocation is not valid any more. Choose another one. Otherwise only an administrator can help."
+    ),
+    "AccountNotAllowed": Reason(
+        _NEVER,
+        "Its allocation may not use this partition. Make another choice. Otherwise only an administrator can help.",
+    ),
+    "InvalidQOS": Reason(
+        _NEVER, "Its queue (QOS) is not valid any more. Choose another one. Otherwise only an administrator can help."
+    ),
+    "QOSNotAllowed": Reason(
+        _NEVER, "Its queue (QOS) may not be used here. Choose another one. Otherwise only an administrator can help."
+    ),
     "ReservationDeleted": Reason(_NEVER, "Its reservation was deleted. Start again without it."),
     "ReservationInvalid": Reason(_NEVER, "Its reservation is not valid. Start again without it."),
     "DependencyNeverSatisfied": Reason(_NEVER, "The job that it waits for has failed. Start again."),

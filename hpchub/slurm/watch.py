@@ -1,8 +1,8 @@
 """One watcher a cluster: it alone asks Slurm, and everyone reads its snapshot.
 
-Jobs are asked for often while somebody waits and seldom otherwise, because jobs tell the hub about themselves; what
-changes slowly (nodes, partitions, associations, QOS) is asked for on a slower beat.  A failed query keeps the last
-answer and its age; nothing negative is kept.
+Jobs tell the hub about themselves, so they are asked for seldom, and at once where something is about to change that a
+person looks at; what changes slowly (nodes, partitions, associations, QOS) is asked for on a slower beat.  A failed
+query keeps the last answer and its age; nothing negative is kept.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from hpchub.catalogue.site import Watching
 from hpchub.errors import SlurmError
 from hpchub.slurm.client import SlurmClient
 from hpchub.slurm.model import ClusterView, Job, JobState
@@ -28,18 +29,6 @@ _JOBS_A_QUERY = 500
 """A longer list does not fit an argument; the rest is asked about with the next answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """How often a watcher asks, in seconds; the reason of each default stands with the site's setting of its name."""
-
-    busy: float = 1.0
-    idle: float = 20.0
-    queue: float = 5.0
-    nodes: float = 10.0
-    accounts: float = 60.0
-    retry: float = 3.0
-
-
 class Watcher:
     """Keeps the :class:`~hpchub.slurm.model.ClusterView` of one cluster.
 
@@ -47,9 +36,9 @@ class Watcher:
     current view was begun: a job submitted later may be missing in it.
     """
 
-    def __init__(self, client: SlurmClient, beat: Beat | None = None) -> None:
+    def __init__(self, client: SlurmClient, watching: Watching | None = None) -> None:
         self._client = client
-        self._beat = beat or Beat()
+        self._beat = watching or Watching()
         self.view = ClusterView(cluster=client.cluster)
         self.asked_epoch = 0.0
         self._waiting = 0
@@ -57,16 +46,23 @@ class Watcher:
         self._poke = asyncio.Event()
         self._missing = {"jobs", "nodes", "partitions", "associations", "qos"}
         self._complete = asyncio.Event()
+        self._failing_since: dict[str, float] = {}
         self._followed: dict[str, float] = {}
         self._remembered: dict[str, Job] = {}
         self._missing_jobs: dict[str, float] = {}
         self._verdicts: dict[str, asyncio.Future[Job]] = {}
         self._something_is_missing = asyncio.Event()
         self._one_of_ours_waits = asyncio.Event()
+        self._place_unknown = asyncio.Event()
 
     @property
     def cluster(self) -> str:
         return self._client.cluster
+
+    @property
+    def client(self) -> SlurmClient:
+        """Who asks: others who ask the same daemons share its circuit breakers."""
+        return self._client
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every new view until the returned function is called."""
@@ -75,7 +71,7 @@ class Watcher:
 
     @contextlib.contextmanager
     def somebody_waits(self) -> Iterator[None]:
-        """Ask often as long as this lasts, and once at the start."""
+        """Ask at once, and not only as a safety net as long as this lasts."""
         self._waiting += 1
         self._poke.set()
         try:
@@ -83,10 +79,15 @@ class Watcher:
         finally:
             self._waiting -= 1
 
+    def hurry(self) -> None:
+        """Ask for jobs as soon as the beat allows: something is about to change, and somebody looks at it."""
+        self._poke.set()
+
     async def first_view(self, seconds: float) -> None:
         """Wait until the cluster has told everything once, or so long: right after a start of the hub."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._complete.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._complete.wait()
 
     def follow(self, job_id: str) -> None:
         """Have the accounting asked about this job, should the controller not list it any more.
@@ -155,8 +156,11 @@ class Watcher:
 
     def _note_waiting(self, jobs: Mapping[str, Job]) -> None:
         """Note whether one of our sessions waits; while none does, an old queue would only mislead."""
-        if any(job_id in jobs and jobs[job_id].state is JobState.PENDING for job_id in self._followed):
+        waiting = {job_id for job_id in self._followed if job_id in jobs and jobs[job_id].state is JobState.PENDING}
+        if waiting:
             self._one_of_ours_waits.set()
+            if not waiting <= {queued.job_id for queued in self.view.queue or ()}:
+                self._place_unknown.set()
         elif self._one_of_ours_waits.is_set():
             self._one_of_ours_waits.clear()
             self._publish(queue=None, queue_epoch=None)
@@ -169,7 +173,14 @@ class Watcher:
             queue = await self._tried("queue", self._client.queue())
             if queue is not None and self._one_of_ours_waits.is_set():
                 self._publish(queue=queue, queue_epoch=asked)
-            await asyncio.sleep(self._beat.queue if queue is not None else self._beat.retry)
+            await asyncio.sleep(self._beat.retry_seconds)
+            if queue is not None:
+                # Whoever has just come to wait is not left without a place for a whole beat.
+                with contextlib.suppress(TimeoutError):
+                    longer = max(self._beat.queue_seconds - self._beat.retry_seconds, 0)
+                    async with asyncio.timeout(longer):
+                        await self._place_unknown.wait()
+                self._place_unknown.clear()
 
     async def _watch_accounting(self) -> None:
         """Ask the accounting, in one query for all, about jobs that the controller should list and does not, and about
@@ -196,7 +207,7 @@ class Watcher:
                 self._remembered.update(ends)
                 self._publish(jobs={**self.view.jobs, **ends})
             self._hand_out_verdicts(told or {})
-            await asyncio.sleep(self._beat.retry if told is None else self._beat.busy)
+            await asyncio.sleep(self._beat.retry_seconds if told is None else self._beat.busy_seconds)
 
     def _hand_out_verdicts(self, told: Mapping[str, Job]) -> None:
         for job_id, answer in self._verdicts.items():
@@ -207,41 +218,56 @@ class Watcher:
             self._something_is_missing.set()
 
     async def _pause(self, answered: bool) -> None:
-        """Sleep until the next query; somebody who begins to wait cuts an idle pause short."""
+        """Sleep until the next query; whoever is in a hurry cuts the pause short."""
         if not answered:
-            await asyncio.sleep(self._beat.retry)
-        elif self._waiting:
-            await asyncio.sleep(self._beat.busy)
-        else:
-            self._poke.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._poke.wait(), self._beat.idle)
+            await asyncio.sleep(self._beat.retry_seconds)
+            return
+        await asyncio.sleep(self._beat.busy_seconds)
+        longest = self._beat.waiting_seconds if self._waiting else self._beat.idle_seconds
+        with contextlib.suppress(TimeoutError):
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the poke.
+            async with asyncio.timeout(max(longest - self._beat.busy_seconds, 0)):
+                await self._poke.wait()
+        # The next query begins now: whoever is in a hurry later wants the one after it.
+        self._poke.clear()
 
     async def _watch_nodes(self) -> None:
         while True:
             nodes = await self._tried("nodes", self._client.nodes())
             if nodes is not None:
                 self._publish(nodes=nodes)
-            await asyncio.sleep(self._beat.nodes if nodes is not None else self._beat.retry)
+            await asyncio.sleep(self._beat.nodes_seconds if nodes is not None else self._beat.retry_seconds)
 
     async def _watch_accounts(self) -> None:
         while True:
-            # One after the other: three at once would be three processes for a hung controller.
+            # One after the other: all at once would be as many processes for a hung controller.
             partitions = await self._tried("partitions", self._client.partitions())
             associations = await self._tried("associations", self._client.associations())
             qos = await self._tried("qos", self._client.qos())
-            told = {"partitions": partitions, "associations": associations, "qos": qos}
+            reservations = await self._tried("reservations", self._client.reservations())
+            told = {
+                "partitions": partitions,
+                "associations": associations,
+                "qos": qos,
+                "reservations": reservations,
+            }
             answers = {name: answer for name, answer in told.items() if answer is not None}
             self._publish(**answers, accounting_silent_since_epoch=self._client.accounting_daemon.open_since_epoch)
-            await asyncio.sleep(self._beat.accounts if len(answers) == len(told) else self._beat.retry)
+            await asyncio.sleep(self._beat.accounts_seconds if len(answers) == len(told) else self._beat.retry_seconds)
 
     async def _tried(self, what: str, query: Awaitable[T]) -> T | None:
         try:
-            return await query
+            answer = await query
         except SlurmError as error:
-            log.warning("%s: no new %s: %s", self.cluster, what, error)
+            # Said once, and not with each try of an outage that may take hours.
+            level = logging.DEBUG if what in self._failing_since else logging.WARNING
+            log.log(level, "%s: no new %s: %s", self.cluster, what, error)
+            self._failing_since.setdefault(what, time.time())
             self._note_silence()
             return None
+        if since := self._failing_since.pop(what, None):
+            log.info("%s: %s are told again, after %.0f s", self.cluster, what, time.time() - since)
+        return answer
 
     def _note_silence(self) -> None:
         """Show at once, whichever query found it, that a daemon is silent; the next answer takes it back."""

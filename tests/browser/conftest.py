@@ -31,11 +31,11 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def _visitor(browser: Browser, site: Site, javascript: bool) -> Iterator[Visitor]:
+def _visitor(browser: Browser, site: Site, javascript: bool = True, language: str = "en-GB") -> Iterator[Visitor]:
     context = browser.new_context(
-        viewport={"width": WIDE, "height": 800}, color_scheme="light", java_script_enabled=javascript
+        viewport={"width": WIDE, "height": 800}, color_scheme="light", java_script_enabled=javascript, locale=language
     )
-    visitor = Visitor(context.new_page(), site.url)
+    visitor = Visitor(context, site.url)
     yield visitor
     context.close()
     assert visitor.problems == []
@@ -44,7 +44,13 @@ def _visitor(browser: Browser, site: Site, javascript: bool) -> Iterator[Visitor
 @pytest.fixture
 def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     """Somebody who is not signed in."""
-    yield from _visitor(browser, site, javascript=True)
+    yield from _visitor(browser, site)
+
+
+@pytest.fixture
+def italian_visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """The same with a browser that asks for Italian."""
+    yield from _visitor(browser, site, language="it-IT")
 
 
 @pytest.fixture

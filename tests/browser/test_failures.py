@@ -34,7 +34,7 @@ def epoch(slurm_time: str) -> float:
 
 def can_start_again(visitor: Visitor) -> None:
     """The page leads to the choice."""
-    visitor.page.get_by_role("button", name="Start again").click()
+    visitor.page.get_by_role("link", name="Start again").click()
     expect(visitor.page.get_by_role("heading", name="Start a notebook")).to_be_visible()
 
 
@@ -54,14 +54,14 @@ def test_a_server_that_exits_at_once(site: Site, visitor: Visitor) -> None:
 
 
 def test_an_environment_that_is_missing_is_said_before_queueing(site: Site, visitor: Visitor) -> None:
-    link = site.folder / "environments" / "base" / "x86_64-demo" / "current"
+    link = site.folder / "environments" / "agrifood" / "x86_64-demo" / "current"
     visitor.sign_in("ada")
     start = visitor.choose("agrifood/remote-sensing", **ADA)
     with moved_away(link):
         pressed = time.time()
         start.click()
         refusal = visitor.page.get_by_role("alert")
-        expect(refusal).to_contain_text("The environment base of agrifood/remote-sensing is not built for leonardo")
+        expect(refusal).to_contain_text("The environment agrifood is not built for leonardo")
         in_time("environment missing before queueing", pressed, time.time())
         expect(refusal).to_contain_text("Choose another profile")
         visitor.screenshot("refused-no-environment")
@@ -71,12 +71,12 @@ def test_an_environment_that_is_missing_is_said_before_queueing(site: Site, visi
 
 
 def test_an_environment_that_vanishes_while_the_job_waits(site: Site, visitor: Visitor) -> None:
-    build = (site.folder / "environments" / "base" / "x86_64-demo" / "current").resolve()
+    build = (site.folder / "environments" / "agrifood" / "x86_64-demo" / "current").resolve()
     visitor.sign_in("ada")
     with ExitStack() as faults:
         with closed_nodes(site):
             visitor.press_start("agrifood/remote-sensing", **ADA)
-            expect(visitor.page.locator("[aria-current=step]")).to_have_text("In the queue")
+            expect(visitor.page.locator("[aria-current=step]")).to_contain_text("In the queue")
             faults.enter_context(moved_away(build))
         seen = visitor.reason("The environment of agrifood/remote-sensing is missing on the node")
         in_time("environment missing on the node", epoch(site.job(site.session("ada"))["EndTime"]), seen)

@@ -41,7 +41,7 @@ def test_a_cell_runs_on_a_gpu_node(site: Site, visitor: Visitor) -> None:
     visitor.screenshot("spawn-page", image_of_readme="spawn-page.png")
     start.click()
     page.wait_for_url("**/hub/spawn-pending/ada**")
-    expect(page.get_by_role("list", name="Steps").get_by_role("listitem")).to_have_text(
+    expect(page.get_by_role("list", name="Steps").get_by_role("listitem")).to_contain_text(
         ["Submitted", "In the queue", "Starting", "Opening"]
     )
     visitor.screenshot("waiting-page")
@@ -57,7 +57,7 @@ def test_a_cell_runs_on_a_gpu_node(site: Site, visitor: Visitor) -> None:
     visitor.go("/hub/home")
     visitor.screenshot("sessions-page")
     page.get_by_role("button", name="Stop Notebook").click()
-    expect(page.get_by_text("not running")).to_be_visible()
+    expect(page.get_by_text("Not running")).to_be_visible()
     until(lambda: not site.live_jobs(), "the job to be gone")
     assert site.job(session)["JobState"] == "CANCELLED"
     visitor.go("/user/ada/lab")
@@ -70,7 +70,7 @@ def test_a_wrong_password_is_refused_with_a_sentence(visitor: Visitor) -> None:
     visitor.screenshot("sign-in-page")
     visitor.type_password("ada", "not the password")
     expect(visitor.page.get_by_text("Invalid username or password")).to_be_visible()
-    assert visitor.page.get_by_label("Username:").input_value() == "ada"
+    assert visitor.page.get_by_label("User name").input_value() == "ada"
     visitor.screenshot("sign-in-page-refused")
     visitor.type_password("ada", PASSWORD)
     expect(visitor.page.get_by_role("heading", name="Start a notebook")).to_be_visible()
@@ -82,12 +82,20 @@ def test_a_wrong_password_is_refused_with_a_sentence(visitor: Visitor) -> None:
         (
             "ada",
             ["Agri-food", "Climate and earth sciences", "General"],
-            ["agrifood/remote-sensing", "climate/weather-data", "general/data-preparation", "general/pytorch"],
+            [
+                *("agrifood/crop-models", "agrifood/remote-sensing", "climate/ai-forecasts", "climate/weather-data"),
+                *("general/data-preparation", "general/llm-inference", "general/multi-gpu", "general/pytorch"),
+                "general/trustworthy-ai",
+            ],
         ),
         (
             "bruno",
             ["Cybersecurity", "General"],
-            ["cybersecurity/log-analysis", "general/data-preparation", "general/pytorch"],
+            [
+                *("cybersecurity/log-analysis", "cybersecurity/malware-analysis"),
+                *("general/data-preparation", "general/llm-inference", "general/multi-gpu", "general/pytorch"),
+                "general/trustworthy-ai",
+            ],
         ),
     ],
 )
@@ -104,7 +112,7 @@ def test_without_javascript_the_way_leads_to_the_running_server(site: Site, visi
     visitor, page = visitor_without_scripts, visitor_without_scripts.page
     visitor.sign_in("bruno")
     visitor.press_start("cybersecurity/log-analysis", cluster="it4lia", size="small")
-    expect(page.locator("[aria-current=step]")).to_have_text(re.compile("Submitted|In the queue|Starting|Opening"))
+    expect(page.locator("[aria-current=step]")).to_contain_text(re.compile("Submitted|In the queue|Starting|Opening"))
     expect(page.get_by_role("link", name="Look again now")).to_be_visible()
     visitor.screenshot("waiting-page-without-javascript")
     page.wait_for_url("**/user/bruno/lab**", timeout=START_SECONDS * 1000)
@@ -114,7 +122,7 @@ def test_without_javascript_the_way_leads_to_the_running_server(site: Site, visi
 def test_the_last_choice_comes_first_and_starts_by_one_click(site: Site, visitor: Visitor) -> None:
     page = visitor.page
     visitor.sign_in("dario")
-    visitor.press_start("manufacturing/predictive-maintenance", cluster="it4lia", size="medium", time="30")
+    visitor.press_start("manufacturing/predictive-maintenance", cluster="it4lia", size="medium", minutes="30")
     visitor.wait_for_lab()
     first = site.session("dario")
     site.stop_servers()
@@ -135,11 +143,11 @@ def test_a_waiting_job_is_shown_in_the_queue_and_can_be_stopped(site: Site, visi
     visitor.sign_in("ada")
     with closed_nodes(site):
         visitor.press_start("agrifood/remote-sensing", cluster="leonardo")
-        expect(visitor.page.locator("[aria-current=step]")).to_have_text("In the queue")
+        expect(visitor.page.locator("[aria-current=step]")).to_contain_text("In the queue")
         expect(visitor.page.get_by_role("status")).to_contain_text(
             "The nodes that it needs are in use, reserved or out of service"
         )
-        expect(visitor.page).to_have_title("In the queue – IT4LIA notebooks (demo)")
+        expect(visitor.page).to_have_title("⏳ 1 of 1 in the queue – IT4LIA notebooks (demo)")
         visitor.screenshot("waiting-page-queued")
         visitor.page.get_by_role("button", name="Stop").click()
         visitor.reason("The session was stopped.")
@@ -150,6 +158,6 @@ def test_the_waiting_page_outlasts_a_restart_of_the_hub(site: Site, visitor: Vis
     visitor.sign_in("ada")
     with closed_nodes(site):
         visitor.press_start("agrifood/remote-sensing", cluster="leonardo")
-        expect(visitor.page.locator("[aria-current=step]")).to_have_text("In the queue")
+        expect(visitor.page.locator("[aria-current=step]")).to_contain_text("In the queue")
         site.restart_hub()
     visitor.wait_for_lab()

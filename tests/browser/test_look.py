@@ -21,7 +21,7 @@ def test_a_page_that_does_not_exist_says_so_and_leads_back(visitor: Visitor) -> 
     visitor.sign_in("carla")
     visitor.go("/hub/no-such-page")
     expect(visitor.page.get_by_role("heading", name="There is no such page")).to_be_visible()
-    visitor.page.get_by_role("button", name="My sessions").click()
+    visitor.page.locator("main").get_by_role("link", name="My sessions").click()
     expect(visitor.page.get_by_role("heading", name="My sessions")).to_be_visible()
 
 
@@ -38,7 +38,7 @@ def test_a_server_is_started_and_stopped_by_keyboard_alone(site: Site, visitor: 
     page = visitor.page
     visitor.go("/hub/login")
     page.keyboard.type("bruno")
-    visitor.focus_on(page.get_by_label("Password:"))
+    visitor.focus_on(page.get_by_label("Password", exact=True))
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/hub/spawn**")
@@ -54,14 +54,14 @@ def test_a_server_is_started_and_stopped_by_keyboard_alone(site: Site, visitor: 
     visitor.go("/hub/home")
     visitor.focus_on(page.get_by_role("button", name="Stop Notebook"))
     page.keyboard.press("Enter")
-    expect(page.get_by_text("not running")).to_be_visible()
+    expect(page.get_by_text("Not running")).to_be_visible()
 
 
 def test_a_second_session_is_chosen_before_it_starts(site: Site, visitor: Visitor) -> None:
     visitor.sign_in("ada")
     visitor.go("/hub/home")
     visitor.page.get_by_text("One more at the same time").click()
-    visitor.page.get_by_label("Its name").fill("second")
+    visitor.page.get_by_label("Its name").fill("Second try")
     visitor.page.get_by_role("button", name="Choose what to start").click()
     expect(visitor.page.get_by_role("heading", name="Start a notebook")).to_be_visible()
     assert site.live_jobs() == []
@@ -69,9 +69,9 @@ def test_a_second_session_is_chosen_before_it_starts(site: Site, visitor: Visito
     card.locator("summary").click()
     card.get_by_role("button", name="Start").click()
     visitor.wait_for_lab()
-    assert site.session("ada", "second")["profile"] == "climate/weather-data"
+    assert site.session("ada", "second-try")["profile"] == "climate/weather-data"
     visitor.go("/hub/home")
     visitor.screenshot("sessions-page-two")
-    visitor.page.get_by_role("button", name="Stop second").click()
-    visitor.page.get_by_role("button", name="Forget second").click()
-    expect(visitor.page.get_by_text("second")).to_have_count(0)
+    visitor.page.get_by_role("button", name="Stop Second try").click()
+    visitor.page.get_by_role("button", name="Forget Second try").click()
+    expect(visitor.page.get_by_text("Second try")).to_have_count(0)

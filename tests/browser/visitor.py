@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
 from tests.support.site import PASSWORD, REPOSITORY
 
@@ -18,6 +18,14 @@ WIDE, NARROW = 1280, 360
 NO_TOASTS = ".Toastify { display: none }"
 """JupyterLab asks at its first start whether one wants news of Jupyter, for some seconds."""
 
+REPORT_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  // the notebook server's own pages have their own policy
+  if (location.pathname.startsWith("/hub/"))
+    hpchubTestViolation(`${location.pathname}: ${event.violatedDirective} kept out ${event.blockedURI}`);
+});
+"""
+
 START_SECONDS = 60
 """From a press on Start to JupyterLab, on a machine that does other things too."""
 
@@ -25,14 +33,22 @@ START_SECONDS = 60
 class Visitor:
     """One person with one browser page.
 
-    ``problems`` collects the errors of our pages' scripts; a test that ends with any fails (see conftest.py).
+    ``problems`` collects the errors of our pages' scripts, what their policy has kept them from, and requests to other
+    hosts; a test that ends with any fails (see conftest.py).
     """
 
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
+    def __init__(self, context: BrowserContext, url: str) -> None:
         self.url = url
         self.problems: list[str] = []
+        context.expose_binding("hpchubTestViolation", lambda _, violation: self.problems.append(violation))
+        context.add_init_script(REPORT_VIOLATIONS)
+        self.page = page = context.new_page()
         page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
+        page.on("request", self._note_request)
+
+    def _note_request(self, request: Request) -> None:
+        if "/hub/" in request.frame.url and not request.url.startswith((self.url, "data:", "blob:")):
+            self.problems.append(f"{request.frame.url} asks {request.url}")
 
     # Going somewhere
 
@@ -42,9 +58,9 @@ class Visitor:
 
     def type_password(self, name: str, password: str) -> None:
         """Fill the sign-in page and press its button."""
-        self.page.get_by_label("Username:").fill(name)
-        self.page.get_by_label("Password:").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.locator("[name=username]").fill(name)
+        self.page.locator("[name=password]").fill(password)
+        self.page.locator("#login_submit").click()
 
     def sign_in(self, name: str) -> None:
         """Sign in; what follows is the spawn page or a running server."""
@@ -53,13 +69,13 @@ class Visitor:
         self.page.wait_for_url(lambda url: "/login" not in url)
 
     def choose(self, profile: str, **fields: str) -> Locator:
-        """Open a profile on the spawn page and select values by the fields' labels; return the Start button."""
+        """Open a profile on the spawn page and select values, in any language; return the button that starts it."""
         self.go("/hub/spawn")
         card = self.page.locator(f"[data-profile='{profile}']")
         card.locator("summary").click()
-        for label, value in fields.items():
-            card.get_by_label(label.capitalize()).select_option(value)
-        return card.get_by_role("button", name="Start")
+        for name, value in fields.items():
+            card.locator(f"select[name$='.{name}']").select_option(value)
+        return card.locator("button[name=start]")
 
     def press_start(self, profile: str, **fields: str) -> None:
         """Choose and start; what follows is the waiting page."""
@@ -101,13 +117,20 @@ class Visitor:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for width in widths:
             self.page.set_viewport_size({"width": width, "height": 800})
-            self.page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True, style=NO_TOASTS)
+            # What playwright does to a page to take its picture must not look like a breach of its policy.
+            self.page.screenshot(
+                path=SCREENSHOTS / f"{name}-{width}.png", full_page=True, caret="initial", style=self._unwanted()
+            )
             needed = self.page.evaluate("document.documentElement.scrollWidth")
             assert needed <= width, f"{name} is {needed} pixels wide in a window of {width}"
         self.page.set_viewport_size({"width": WIDE, "height": 800})
         if image_of_readme and os.environ.get("HPCHUB_SCREENSHOTS") == "1":
             README_IMAGES.mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=README_IMAGES / image_of_readme, style=NO_TOASTS)
+            self.page.evaluate("window.scrollTo(0, 0)")
+            self.page.screenshot(path=README_IMAGES / image_of_readme, caret="initial", style=self._unwanted())
+
+    def _unwanted(self) -> str | None:
+        return None if "/hub/" in self.page.url else NO_TOASTS
 
 
 def fields_without_label(page: Page) -> list[str]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from hpchub.slurm.watch import Beat
+from hpchub.catalogue.site import Watching
 from tests.support.cheap import cheap_environment, responder
 from tests.support.sdiag import Counting
 from tests.support.site import Site
 from tests.support.trouble import fill, free
 from tests.support.wait import until
 
-QUERIES = 12
-MOST_A_SECOND = 1 / Beat().busy + 1 / Beat().queue
+QUERIES = 9
+MOST_A_SECOND = 1 / Watching().waiting_seconds + 1 / Watching().queue_seconds
 """While somebody waits in the queue: our jobs on one beat, the place in the queue on another."""
+SETTLED_SECONDS = 15
+"""After so long in the queue nobody looks at a job more often because it has just come."""
 A_LITTLE_MORE = 1.25
 """What begins and ends in the middle of a beat."""
 RUNS: dict[str, Any] = {"profile": "general/data-preparation", "allocation": "tra26_hack", "size": "small"}
@@ -62,10 +65,18 @@ def wait_for(site: Site, **phases: int) -> None:
     until(reached, f"sessions to be {phases}", 120, 1)
 
 
+def settled(site: Site) -> bool:
+    """Tell whether everybody who waits has done so for a while."""
+    waiting = [each for each in site.api("GET", "/hpchub/sessions").json if each["phase"] == "queued"]
+    last = max(step["epoch"] for session in waiting for step in session["timeline"])
+    return bool(time.time() > last + SETTLED_SECONDS)
+
+
 def queries_a_second(site: Site) -> float:
     """Let Slurm be asked some times, and tell how often that is."""
+    until(lambda: settled(site), "everybody to have settled in the queue", 90, 1)
     counting = Counting(lambda: site.slurm("sdiag -M leonardo"))
-    until(lambda: counting.so_far().job_queries >= QUERIES, f"{QUERIES} job queries", 60)
+    until(lambda: counting.so_far().job_queries >= QUERIES, f"{QUERIES} job queries", 180, 0.5)
     asked = counting.so_far()
     return asked.job_queries / asked.seconds
 

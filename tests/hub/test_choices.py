@@ -17,7 +17,10 @@ from tests.support.site import REPOSITORY, SYSTEM_PYTHON, Site
 
 PREPARATION = {"profile": "general/data-preparation", "allocation": "aifac_agri01", "minutes": 30}
 """The cheapest choice that differs from the default in every respect."""
-HERS = "Yours: agrifood/remote-sensing, climate/weather-data, general/data-preparation, general/pytorch."
+HERS = (
+    "Yours: agrifood/crop-models, agrifood/remote-sensing, climate/ai-forecasts, climate/weather-data, "
+    "general/data-preparation, general/llm-inference, general/multi-gpu, general/pytorch, general/trustworthy-ai."
+)
 FIELDS = "Possible: profile, cluster, allocation, size, minutes, qos, event."
 LONG = "x" * 100_000
 HOSTILE = {
@@ -99,7 +102,7 @@ TEXTS: list[Any] = [
 
 # What only REST can say.
 VALUES: list[Any] = [
-    pytest.param({"event": "hack26"}, "Event 'hack26' is not known: this site has no events now.", id="event"),
+    pytest.param({"event": "hack26"}, "Event 'hack26' is not one of yours that are open now. Yours: none.", id="event"),
     pytest.param({"gpus": 4}, f"'gpus' is not a field of a choice. {FIELDS}", id="unknown key"),
     pytest.param(
         {"batch_script": "#!"}, f"'batch_script' is not a field of a choice. {FIELDS}", id="a spawner's trait"

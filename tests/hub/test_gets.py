@@ -50,6 +50,12 @@ PAGES = (
     "/hub/error/503?url=/user/ada/lab",
     "/hub/health",
     "/hub/metrics",
+    "/hub/hpchub/another/ada",
+    "/hub/hpchub/change/ada?start=1&1.profile=agrifood/remote-sensing",
+    "/hub/hpchub/stop/ada",
+    "/hub/hpchub/rename/ada?name=x",
+    "/hub/hpchub/forget/ada/extra",
+    "/hub/hpchub/language/it?next=/hub/spawn/ada%3Fprofile=agrifood/remote-sensing",
 )
 API = (
     "",

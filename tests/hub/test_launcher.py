@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hpchub.jobs.hpchub_launch import VERBS
 from tests.hub.unharmed import jobs_of
 from tests.support.site import Site
 from tests.support.wait import until
@@ -24,7 +25,9 @@ SUBMIT: dict[str, Any] = {
     "script": "#!/bin/bash\n#SBATCH --account=aifac_agri01 --partition=lrd_all_serial --time=5\nexit 0\n",
     "environment": {"GREETING": "hello"},
 }
+BUDGET = {"verb": "budget", "user": "ada", "cluster": "leonardo"}
 CANCEL = {"verb": "cancel", "user": "ada", "cluster": "leonardo", "job_id": "1"}
+NO_VERB = f"verb must be one of {', '.join(VERBS)}"
 FREE = {"profile": "general/data-preparation", "size": "small", "minutes": 60}
 
 
@@ -60,7 +63,7 @@ def strangers(started_site: Site) -> Iterator[None]:
 SYSTEM = "{user} is a system account; allowed are user ids 1000 to 59999"
 
 
-@pytest.mark.parametrize("request_", [SUBMIT, CANCEL], ids=["submit", "cancel"])
+@pytest.mark.parametrize("request_", [SUBMIT, CANCEL, BUDGET], ids=["submit", "cancel", "budget"])
 @pytest.mark.parametrize(
     ("user", "sentence"),
     [
@@ -108,9 +111,9 @@ NO_SCRIPT = "script is missing or not a bash script"
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        pytest.param({"verb": "probe"}, "verb must be one of submit, cancel, log", id="unknown verb"),
-        pytest.param({"verb": ["submit"]}, "verb must be one of submit, cancel, log", id="a list as verb"),
-        pytest.param({"verb": None}, "verb must be one of submit, cancel, log", id="null as verb"),
+        pytest.param({"verb": "shell"}, NO_VERB, id="unknown verb"),
+        pytest.param({"verb": ["submit"]}, NO_VERB, id="a list as verb"),
+        pytest.param({"verb": None}, NO_VERB, id="null as verb"),
         pytest.param({"reservation": "x"}, "unknown keys: reservation", id="unknown key"),
         pytest.param({"job_id": "1"}, "unknown keys: job_id", id="key of the other verb"),
         pytest.param({"k" * 500: 1, "a": 2}, f"unknown keys: a, {'k' * 64}", id="long key"),
@@ -180,7 +183,7 @@ def test_it_cancels_nothing_of_another_form(launcher: Path, changes: dict[str, A
         pytest.param(b"[]", "the request is not a JSON object", id="a list"),
         pytest.param(b'"submit"', "the request is not a JSON object", id="a text"),
         pytest.param(b"null", "the request is not a JSON object", id="null"),
-        pytest.param(b"{}", "verb must be one of submit, cancel, log", id="an empty object"),
+        pytest.param(b"{}", NO_VERB, id="an empty object"),
         pytest.param(
             json.dumps({**SUBMIT, "script": "#!/bin/bash\n" + "#" * 1024 * 1024}).encode(),
             "the request is longer than 1048576 bytes",
@@ -216,7 +219,7 @@ def test_it_trusts_no_policy_that_others_can_write(launcher: Path, tmp_path: Pat
     folder = tmp_path / "libexec"
     shutil.copytree(launcher.parent, folder)
     folder.chmod(0o755)
-    assert ask(folder / launcher.name, {})["message"] == "verb must be one of submit, cancel, log"
+    assert ask(folder / launcher.name, {})["message"] == NO_VERB
     path = folder / name
     open_up(path)
     answer = ask(folder / launcher.name, SUBMIT)
@@ -258,3 +261,67 @@ def test_the_job_of_another_user_is_not_cancelled(launcher: Path, site: Site) ->
     assert site.job(session)["JobState"] == "RUNNING"
     answer = ask(launcher, {**CANCEL, "cluster": session["cluster"], "job_id": session["job_id"]})
     assert answer == {"ok": True}
+
+
+@pytest.fixture
+def with_budget(launcher: Path, tmp_path: Path) -> Iterator[Any]:
+    """The launcher with a policy of its own; call it with the script that tells budgets."""
+    folder = tmp_path / "libexec"
+    shutil.copytree(launcher.parent, folder)
+    folder.chmod(0o755)
+    # The user must be able to go there; whoever made the folder above does not matter to the program.
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o755)
+    command = tmp_path / "saldo"
+    policy = folder / "hpchub-launch.json"
+
+    def asked(script: str, **request: Any) -> dict[str, Any]:
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        command.chmod(0o755)
+        policy.write_text(json.dumps({**json.loads(policy.read_text()), "budget": {"leonardo": [str(command), "-b"]}}))
+        return ask(folder / launcher.name, {**BUDGET, **request})
+
+    yield asked
+
+
+def test_a_budget_is_what_the_policy_s_command_says_to_the_user(with_budget: Any, started_site: Site) -> None:
+    os.environ["OF_ROOT"] = "1"
+    try:
+        answer = with_budget('echo "$@"; id -un; id -Gn; pwd; env')
+    finally:
+        del os.environ["OF_ROOT"]
+    lines = answer["text"].splitlines()
+    assert lines[:4] == ["-b", "ada", "ada hpchub-demo", str(started_site.folder / "home" / "ada")]
+    assert [line for line in lines if line.startswith(("OF_ROOT", "SUDO_", "HPCHUB_"))] == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"command": ["id"]}, "unknown keys: command"),
+        ({"argv": ["-x"]}, "unknown keys: argv"),
+        ({"cluster": "it4lia"}, "the policy has no budget command for it4lia"),
+        ({"cluster": "other"}, "the cluster other is not one of leonardo, it4lia"),
+        ({"user": "root"}, SYSTEM.format(user="root")),
+    ],
+)
+def test_a_request_cannot_name_the_command_of_budgets(
+    with_budget: Any, request_: dict[str, Any], sentence: str
+) -> None:
+    answer = with_budget("id", **request_)
+    assert answer == {"ok": False, "kind": "refused", "message": sentence}
+
+
+def test_whoever_writes_budgets_without_an_end_is_ended(with_budget: Any) -> None:
+    answer = with_budget("exec yes")
+    assert (answer["ok"], answer["message"].split()[1:]) == (False, ["ended", "with", "-25"])
+    assert len(with_budget("head -c 65536 /dev/zero | tr '\\0' x")["text"]) == 65536
+
+
+def test_a_command_of_budgets_that_fails_is_told(with_budget: Any) -> None:
+    answer = with_budget("echo half; echo broken >&2; exit 3")
+    assert answer == {"ok": False, "kind": "slurm", "message": "broken"}
+
+
+def test_without_a_command_in_the_policy_nothing_runs(launcher: Path) -> None:
+    assert ask(launcher, BUDGET)["message"] == "the policy has no budget command for leonardo"

@@ -40,7 +40,7 @@ def test_a_new_size_is_offered_within_seconds(site: Site, profile: Path) -> None
 def test_a_mistake_leaves_the_offers_as_they_were_and_is_told(site: Site, profile: Path) -> None:
     profile.write_text(profile.read_text().replace("default_size: small", "default_size: enormous"))
     told = until(lambda: site.api("GET", "/hpchub/catalogue").json["problems"], "the mistake to be seen", SECONDS)
-    assert "remote-sensing.yaml:" in told[0] and "default_size 'enormous' is not one of the sizes" in told[0]
+    assert "remote-sensing.yaml:" in told[0] and "default_size: 'enormous' is not one of the sizes" in told[0]
     assert "hpchub_catalogue_problems 1.0" in site.get("/hub/metrics", site.admin_token).text
     assert "Possible: small, medium, large." in refusal(site)
 

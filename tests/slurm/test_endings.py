@@ -75,7 +75,7 @@ def test_a_server_that_exits_at_once(site: Site) -> None:
 
 
 def test_an_environment_that_is_not_built_is_refused_before_queueing(site: Site) -> None:
-    current = site.folder / "environments" / "base" / "x86_64-demo" / "current"
+    current = site.folder / "environments" / "agrifood" / "x86_64-demo" / "current"
     target = os.readlink(current)
     current.unlink()
     try:
@@ -83,12 +83,12 @@ def test_an_environment_that_is_not_built_is_refused_before_queueing(site: Site)
     finally:
         current.symlink_to(target)
     assert refused.status == 400
-    assert "The environment base of agrifood/remote-sensing is not built for leonardo" in refused.message
+    assert "The environment agrifood is not built for leonardo" in refused.message
     assert not site.live_jobs_of("ada")
 
 
 def test_an_environment_that_vanishes_while_the_job_waits(site: Site) -> None:
-    build = (site.folder / "environments" / "base" / "x86_64-demo" / "current").resolve()
+    build = (site.folder / "environments" / "agrifood" / "x86_64-demo" / "current").resolve()
     fill(site)
     try:
         assert site.start("ada", ADA).status in (201, 202)

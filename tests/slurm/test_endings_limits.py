@@ -1,4 +1,8 @@
-"""What Slurm will never start is ended with a reason, and what it refuses is said in words."""
+"""What Slurm will never start is ended with a reason, and what it refuses is said in words.
+
+The hub offers nothing that is beyond a limit which it knows, and it asks for limits once a minute: the limits here are
+among those that it never asks for.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +49,8 @@ def test_a_budget_that_does_not_cover_the_session(site: Site) -> None:
 
 
 def test_a_limit_of_the_qos_that_the_session_can_never_meet(site: Site) -> None:
-    limits = "qos boost_qos_dbg set maxtresperjob=node={},cpu={}"
-    with accounting(site, limits.format(2, 4), limits.format(2, -1)):
+    limits = "qos boost_qos_dbg set maxtrespernode=cpu={}"
+    with accounting(site, limits.format(4), limits.format(-1)):
         assert site.start("ada", {**ADA, "qos": "boost_qos_dbg", "minutes": 20}).status in (201, 202, 500)
         over = wait_for_end(site, "ada", SECONDS)
     assert over["ending"] == "qos-limit"
@@ -67,8 +71,8 @@ def test_a_limit_that_ends_with_another_job_is_waited_for(site: Site) -> None:
 
 
 def test_a_limit_that_slurm_enforces_at_submission(site: Site) -> None:
-    limits = "qos lrd_all_serial set maxtresperjob=cpu=4,mem={}"
-    with accounting(site, limits.format(1000), limits.format(30_800)):
+    limits = "qos lrd_all_serial set maxtrespernode=mem={}"
+    with accounting(site, limits.format(1000), limits.format(-1)):
         site.start("ada", FREE)
         over = wait_for_end(site, "ada")
     assert over["ending"] == "qos-limit"
@@ -77,13 +81,13 @@ def test_a_limit_that_slurm_enforces_at_submission(site: Site) -> None:
 
 
 def test_a_number_of_jobs_that_slurm_enforces_at_submission(site: Site) -> None:
-    limit = "user ada where cluster=leonardo account=aifac_agri01 set maxsubmitjobs={}"
+    limit = "qos normal set maxsubmitjobsperaccount={}"
     with accounting(site, limit.format(0), limit.format(-1)):
         site.start("ada", FREE)
         over = wait_for_end(site, "ada")
     assert over["ending"] == "refused"
     assert over["message"] == (
-        "leonardo refused the job: You have as many jobs as your allocation allows; one must end."
+        "leonardo refused the job: Your allocation has as many jobs as this queue (QOS) allows; one must end."
     )
 
 

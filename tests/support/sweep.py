@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+from hpchub.jobs.launcher import LAUNCHER_SECONDS
 from hpchub.jobs.request import read_comment
 from tests.support.choices import ADA, BRUNO
 from tests.support.killing import Killing, stored_sessions
@@ -38,6 +39,8 @@ TURNS = ("ada", "bruno")
 QUEUES = "carla"
 WAITS = "dario"
 RUNS = "seat01"
+REST_SECONDS = LAUNCHER_SECONDS + 60
+"""A hub that died while its launcher was being started leaves a session of which only this time tells the end."""
 LIVE = frozenset({"PENDING", "CONFIGURING", "RUNNING"})
 
 
@@ -181,7 +184,8 @@ class Sweep:
             press.result()
         for user in STARTS:
             found = Found(instant, user, pressed.get(user, ""), stored.get((user, ""), {}))
-            until(lambda user=user: self._at_rest(user), f"{user}'s server to come to rest after {instant}", 60)  # type: ignore[misc]
+            what = f"{user}'s server to come to rest after {instant}"
+            until(lambda user=user: self._at_rest(user), what, REST_SECONDS)  # type: ignore[misc]
             found.after = self.site.session(user)
             found.works = self._waits(user) or self._answers(user)
             self.found.append(found)

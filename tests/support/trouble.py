@@ -48,6 +48,11 @@ def controller(site: Site, cluster: str) -> int:
     raise AssertionError(f"{cluster} has no slurmctld")
 
 
+def process_of(site: Site, daemon: str) -> int:
+    """Give the process id of a daemon of the site's Slurm, by its name (``munged``)."""
+    return int((site.folder / "run" / f"{daemon}.pid").read_text())
+
+
 @contextmanager
 def silent(site: Site, cluster: str = "leonardo") -> Iterator[None]:
     """The cluster's controller hangs."""

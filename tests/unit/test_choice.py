@@ -13,7 +13,7 @@ from hpchub.catalogue.choice import accept, default_offer
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.offers import Person, offers
 from hpchub.errors import ChoiceRefused
-from hpchub.slurm.model import ClusterView, Qos
+from hpchub.slurm.model import ClusterView, Limits, Qos
 from tests.unit.data.world import (
     ADA,
     LEONARDO,
@@ -105,9 +105,14 @@ def test_malformed_is_refused(raw: object, asked: str, possible: str) -> None:
 
 
 REFUSED = [
-    ("no profile", {"profile": ...}, "must name a profile", "Yours: agrifood/remote-sensing, climate/weather-data, "),
-    ("nothing at all", dict.fromkeys(FULL, ...), "must name a profile", "Yours: agrifood/remote-sensing, "),
-    ("unknown profile", {"profile": "agrifood/nope"}, "Profile 'agrifood/nope' is not known", f"Yours: {AGRI}, "),
+    ("no profile", {"profile": ...}, "must name a profile", "Yours: agrifood/crop-models, agrifood/remote-sensing, "),
+    (
+        "nothing at all",
+        dict.fromkeys(FULL, ...),
+        "must name a profile",
+        "Yours: agrifood/crop-models, agrifood/remote-sensing, ",
+    ),
+    ("unknown profile", {"profile": "agrifood/nope"}, "Profile 'agrifood/nope' is not known", f", {AGRI}, "),
     ("profile as a path", {"profile": "../../etc/passwd"}, "'../../etc/passwd' is not known", "Yours: "),
     ("empty profile", {"profile": ""}, "Profile '' is not known", "Yours: "),
     (
@@ -175,7 +180,7 @@ REFUSED = [
         "at most 30 with QOS boost_qos_dbg",
     ),
     ("far too long", {"minutes": 10**5000}, "more than 20 digits minutes are too many", "at most 720"),
-    ("event", {"event": "hack"}, "Event 'hack' is not known", "no events"),
+    ("event", {"event": "hack"}, "Event 'hack' is not one of yours that are open now", "Yours: none."),
     ("very long text", {"size": "s" * 100_000}, "Size '" + "s" * 80 + "'…", "Possible: small"),
 ]
 
@@ -188,7 +193,7 @@ def test_what_is_no_offer_is_refused(changes: Mapping[str, object], asked: str, 
 NORMAL_ONLY = associations(frozenset({"normal"}))
 ANNOUNCED = with_cluster("leonardo", state="announced")
 SILENT = {"leonardo": replace(LEONARDO, taken_epoch=None)}
-FEW_GPUS = leonardo(qos={"normal": Qos("normal", max_gpus_per_job=1)}, associations=NORMAL_ONLY)
+FEW_GPUS = leonardo(qos={"normal": Qos("normal", Limits(job=(("gres/gpu", 1),)))}, associations=NORMAL_ONLY)
 REASONS = [
     ("never answered", {}, DEMO, SILENT, "Slurm on leonardo has not answered yet"),
     ("no view", {}, DEMO, {}, "Slurm on leonardo has not answered yet"),
@@ -205,7 +210,7 @@ REASONS = [
         {},
         with_cluster("leonardo", software_target="x86_64-none"),
         VIEWS,
-        "base of agrifood/remote-sensing has no build for leonardo",
+        "agrifood of agrifood/remote-sensing has no build for leonardo",
     ),
     ("partition down", {}, DEMO, boost(up=False), "Partition boost_usr_prod of leonardo is down"),
     ("partition gone", {}, DEMO, leonardo(partitions={}), "has no partition boost_usr_prod"),
@@ -258,7 +263,7 @@ REASONS = [
         {"size": "large"},
         DEMO,
         FEW_GPUS,
-        "Size 'large' is more than the QOS of your allocation on leonardo allow. Possible there: small.",
+        "Size 'large' is more than the QOS of your allocation on leonardo allow: normal allows at most 1 GPU in a job",
     ),
     ("group", {}, with_profile(AGRI, access={"groups": ["course"]}), VIEWS, "is for members of course"),
 ]

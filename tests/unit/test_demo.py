@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import door, hub, site
+from demo import door, environments, hub, site
 from demo.__main__ import alone
 from demo.cache import digest
 from demo.place import Place
@@ -69,6 +69,40 @@ def test_site_file_names_ports_and_people(place: Place) -> None:
     assert f"{place.folder}/libexec/hpchub-launch" in text
     assert 'admins: ["admin"]' in text
     assert 'trainers: ["carla"]' in text
+
+
+def test_environments_are_links_to_what_the_cache_has_built(place: Place) -> None:
+    for name in environments.names():
+        build = environments.built(place) / name / "x86_64-demo" / "3f9a1c02b7de"
+        build.mkdir(parents=True)
+        (build / "file").write_text(name)
+        (build.parent / "current").symlink_to(build.name)
+    (environments.built(place) / ".made-from").write_text("these locks")
+    environments.lay(place)
+    build = place.environments / "base" / "x86_64-demo" / "3f9a1c02b7de"
+    assert (build / "file").samefile(environments.built(place) / "base" / "x86_64-demo" / build.name / "file")
+    assert (build.parent / "current").resolve() == build
+    # the second time there is nothing to do
+    (build / "file").unlink()
+    environments.lay(place)
+    assert not (build / "file").exists()
+
+
+def test_a_new_build_is_put_beside_the_old_one(place: Place) -> None:
+    for made_from in ("old", "new"):
+        for name in environments.names():
+            target = environments.built(place) / name / "x86_64-demo"
+            (target / made_from).mkdir(parents=True)
+            (target / "current").unlink(missing_ok=True)
+            (target / "current").symlink_to(made_from)
+        (environments.built(place) / ".made-from").write_text(made_from)
+        environments.lay(place)
+    assert sorted(path.name for path in (place.environments / "base" / "x86_64-demo").iterdir()) == [
+        "current",
+        "new",
+        "old",
+    ]
+    assert (place.environments / "base" / "x86_64-demo" / "current").resolve().name == "new"
 
 
 def test_digest_sees_content_and_names(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ from pydantic import BaseModel
 
 from demo import __main__ as demo
 from devcluster.__main__ import build_parser
-from hpchub.catalogue import fields, model, site
+from hpchub.catalogue import appearance, fields, model, site
 from hpchub.catalogue.choice import Choice, accept
+from hpchub.catalogue.event import Event
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.offers import Person
+from hpchub.catalogue.schema import SECTIONS
 from hpchub.cli import app
 from hpchub.errors import ChoiceRefused
+from hpchub.handlers.budgets import FIELDS as BUDGET_FIELDS
 from hpchub.handlers.sessions import public
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.request import JobRequest
@@ -27,8 +30,9 @@ from tests.unit.data.world import VIEWS, demo_catalogue
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
-PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *(REPOSITORY / "changelog.d").glob("*.md")])
-SITE_FILE, PROFILE_FILE, API = (DOCS / "reference" / f"{name}.md" for name in ("site-file", "profile-file", "api"))
+FOLDERS = (REPOSITORY, REPOSITORY / "changelog.d", REPOSITORY / "profiles")
+PAGES = sorted([*DOCS.rglob("*.md"), *(page for folder in FOLDERS for page in folder.glob("*.md"))])
+SITE_FILE, API = (DOCS / "reference" / f"{name}.md" for name in ("site-file", "api"))
 COMMANDS = DOCS / "reference" / "commands.md"
 TROUBLES = DOCS / "howto" / "find-out-why-it-failed.md"
 USE_THE_API = DOCS / "howto" / "use-the-api.md"
@@ -138,19 +142,21 @@ def test_every_ending_says_what_to_do() -> None:
 
 TABLES: list[tuple[Path, str, type[BaseModel]]] = [
     (SITE_FILE, "The file", site.SiteFile),
+    (SITE_FILE, "`branding`", appearance.Branding),
+    (SITE_FILE, "`colours`", appearance.Colours),
+    (SITE_FILE, "A link", appearance.Link),
+    (SITE_FILE, "An announcement", appearance.Announcement),
+    (SITE_FILE, "`own_environments`", site.OwnEnvironments),
     (SITE_FILE, "`hub`", site.HubSettings),
     (SITE_FILE, "`launcher`", site.LauncherSettings),
     (SITE_FILE, "`sign_in`", site.SignIn),
+    (SITE_FILE, "`checks`", site.Checks),
     (SITE_FILE, "A cluster", site.Cluster),
     (SITE_FILE, "`ssh`", site.Ssh),
     (SITE_FILE, "How often a cluster is asked", site.Watching),
-    (PROFILE_FILE, "A profile", model.ProfileFile),
-    (PROFILE_FILE, "An entry of `runs_on`", model.Run),
-    (PROFILE_FILE, "A size", model.Size),
-    (PROFILE_FILE, "`access`", model.Access),
-    (PROFILE_FILE, "`sectors.yaml`", model.SectorsFile),
-    (PROFILE_FILE, "A sector", model.Sector),
-    (PROFILE_FILE, "`environment.yaml`", model.EnvironmentFile),
+    (SITE_FILE, "`builds`", site.Builds),
+    (SITE_FILE, "`budget`", site.Budgets),
+    (SITE_FILE, "An entry of `nodes`", site.NodeShape),
 ]
 
 
@@ -167,15 +173,21 @@ def test_fields_and_defaults_are_those_of_the_model(page: Path, heading: str, de
 def test_all_models_of_the_files_are_in_the_reference() -> None:
     # what is loaded has fields that no file has
     loaded = {fields.Model, model.Profile, model.Environment, site.Site}
-    named = [*vars(model).values(), *vars(site).values()]
+    named = [*vars(model).values(), *vars(site).values(), *vars(appearance).values()]
     models = {each for each in named if isinstance(each, type) and issubclass(each, fields.Model)}
-    assert models - loaded == {described for _, _, described in TABLES}
+    # test_schema looks at the fields of those in profiles/README.md
+    assert models - loaded == {described for _, _, described in TABLES} | set(SECTIONS)
 
 
 def test_the_api_page_has_every_field() -> None:
     assert first_words(table(API, "A choice")) == list(Choice.model_fields)
     assert first_words(table(API, "`POST /hub/api/hpchub/sessions/ID`")) == list(Report.model_fields)
     assert first_words(table(API, "A session")) == list(public(a_session()))
+
+
+def test_the_api_page_has_every_field_of_budgets_and_events() -> None:
+    assert first_words(table(API, "`GET /hub/api/hpchub/budgets`")) == list(BUDGET_FIELDS)
+    assert first_words(table(API, "`GET` and `PUT /hub/api/hpchub/events`")) == list(Event.model_fields)
 
 
 def test_the_api_page_has_every_field_of_a_waiting_session() -> None:

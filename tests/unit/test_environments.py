@@ -2,61 +2,34 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import json
 import os
-import platform
-import re
 import stat
 import subprocess
-import zipfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 from uv import find_uv_bin
 
+from hpchub.catalogue.model import Catalogue
 from hpchub.cli import app
+from hpchub.environments import make
 from hpchub.environments.build import PYTHON, BuildError, build, environment_path
+from hpchub.environments.builds import Build, builds_below, find, remove, switch, verify, why_not_remove
 from hpchub.errors import CatalogueError
-from tests.unit.data.world import demo_site_text
+from hpchub.slurm.model import ClusterView, JobState
+from tests.support import tiny
+from tests.support.tiny import TARGET, lock, python_minor
+from tests.unit.data.job_request import JOB, request
+from tests.unit.data.world import LEONARDO, VIEWS, demo_site_text, with_cluster
 
 UV = Path(find_uv_bin())
-TARGET = f"{platform.machine()}-demo"
-
-
-def python_minor() -> str:
-    command = [str(PYTHON), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def wheel(folder: Path, version: str) -> Path:
-    """Write a wheel with one module and one command, which both say their version."""
-    info = f"tiny-{version}.dist-info"
-    files = {
-        "tiny.py": f"def main():\n    print('tiny {version}')\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": "[console_scripts]\ntiny = tiny:main\n",
-    }
-    digests = {
-        name: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        for name, text in files.items()
-    }
-    record = "".join(f"{name},sha256={digest},{len(files[name])}\n" for name, digest in digests.items())
-    path = folder / f"tiny-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
-            archive.writestr(name, text)
-    return path
-
-
-def lock(catalogue: Path, version: str = "1.0", digest: str | None = None) -> None:
-    path = wheel(catalogue, version)
-    digest = digest or hashlib.sha256(path.read_bytes()).hexdigest()
-    (catalogue / "environments" / "tiny" / f"{TARGET}.txt").write_text(
-        f"tiny @ {path.as_uri()} --hash=sha256:{digest}\n"
-    )
 
 
 @pytest.fixture
@@ -65,12 +38,15 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     folder = tmp_path / "profiles"
-    (folder / "environments" / "tiny").mkdir(parents=True)
-    (folder / "environments" / "tiny" / "environment.yaml").write_text(
-        f'title: {{en: Tiny}}\ndescription: {{en: Tiny}}\npython: "{python_minor()}"\ncontents: [tiny]\n'
-    )
+    tiny.declare(folder)
     lock(folder)
     return folder
+
+
+def change(catalogue: Path, old: str, new: str) -> None:
+    """Change the declaration of the environment."""
+    path = catalogue / "environments" / "tiny" / "environment.yaml"
+    path.write_text(path.read_text().replace(old, new))
 
 
 def says(command: list[str]) -> str:
@@ -174,17 +150,220 @@ def test_another_python_than_the_locked_one_is_refused(catalogue: Path, tmp_path
         build(catalogue, "tiny", TARGET, tmp_path, UV)
 
 
-def test_the_command_builds_and_fails_with_a_sentence(catalogue: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site.yaml"
-    (catalogue / "sectors.yaml").write_text('sectors: {a: {title: {en: A}, allocations: ["*"]}}\n')
-    (catalogue / "a").mkdir()
-    (catalogue / "a" / "b.yaml").write_text(
-        "title: {en: B}\ndescription: {en: B}\nenvironment: tiny\ndefault_size: s\n"
-        "runs_on: [{cluster: leonardo, partition: p, gpu_type: null, qos: [normal]}]\n"
-        "sizes: {s: {gpus: 0, cores: 1, memory_mb: 1, default_minutes: 1, max_minutes: 1}}\n"
+def test_what_cannot_be_imported_is_never_switched_to(catalogue: Path, tmp_path: Path) -> None:
+    before = build(catalogue, "tiny", TARGET, tmp_path / "root", UV).resolve()
+    lock(catalogue, "2.0")
+    change(catalogue, "imports: [tiny]", "imports: [tiny, huge]")
+    with pytest.raises(BuildError, match="cannot import huge: ModuleNotFoundError: No module named 'huge'"):
+        build(catalogue, "tiny", TARGET, tmp_path / "root", UV)
+    assert environment_path(tmp_path / "root", "tiny", TARGET).resolve() == before
+    assert sorted(path.name for path in before.parent.iterdir()) == sorted([before.name, "current"])
+
+
+def test_a_build_without_a_notebook_server_is_refused(catalogue: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(make, "run", without_server(make.run))
+    with pytest.raises(BuildError, match="it has no jupyterhub-singleuser: add jupyterhub to its requirements"):
+        build(catalogue, "tiny", TARGET, tmp_path / "root", UV)
+
+
+def without_server(run: Callable[..., str]) -> Callable[..., str]:
+    """Run programs as usual, but lose the notebook server once uv has installed it."""
+
+    def lossy(command: list[str], folder: str, *others: Any, **variables: str) -> str:
+        said = run(command, folder, *others, **variables)
+        if "sync" in command:
+            (Path(command[command.index("--python") + 1]).parent / "jupyterhub-singleuser").unlink()
+        return said
+
+    return lossy
+
+
+def test_a_build_says_what_it_was_made_from(catalogue: Path, tmp_path: Path) -> None:
+    current = build(catalogue, "tiny", TARGET, tmp_path / "root", UV)
+    manifest = json.loads((current / "hpchub-build.json").read_text())
+    text = (catalogue / "environments" / "tiny" / f"{TARGET}.txt").read_bytes()
+    assert (manifest["environment"], manifest["target"], manifest["imports"]) == ("tiny", TARGET, ["tiny"])
+    assert manifest["lock_sha256"] == hashlib.sha256(text).hexdigest()
+    assert manifest["python"].startswith(f"{python_minor()}.")
+    assert manifest["made_by"].startswith("hpchub ") and manifest["uv"][0].isdigit()
+    assert (
+        subprocess.run(["sha256sum", "--check", "--quiet", "hpchub-files.sha256"], cwd=current, check=False).returncode
+        == 0
     )
-    site.write_text(re.sub(r"default_profiles: .*", "default_profiles: [a/b]", demo_site_text(str(tmp_path))))
-    command = ["environments", "build", "tiny", "--site", str(site), "--target"]
+
+
+def test_steps_that_take_time_are_told(catalogue: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    build(catalogue, "tiny", TARGET, tmp_path / "root", UV, tell=told.append)
+    assert told == ["installing 1 packages", "checking 1 imports and the notebook server", "writing down every file"]
+
+
+def a_build(catalogue: Path, root: Path) -> Build:
+    """Build, and give it as the tool sees it."""
+    build(catalogue, "tiny", TARGET, root, UV)
+    (found,) = [each for each in builds_below(root) if each.current]
+    return found
+
+
+def test_a_sound_build_has_no_problems(catalogue: Path, tmp_path: Path) -> None:
+    assert verify(a_build(catalogue, tmp_path / "root")) == []
+
+
+SPOILS: list[tuple[str, Callable[[Path], object], str]] = [
+    ("changed", lambda site: (site / "tiny.py").write_text("def main(): ...\n"), "tiny.py has changed"),
+    ("missing", lambda site: (site / "tiny.py").unlink(), "tiny.py is missing"),
+    ("unimportable", lambda site: (site / "tiny.py").unlink(), "cannot import tiny: ModuleNotFoundError"),
+    ("added", lambda site: (site / "evil.pth").write_text(""), "evil.pth was not there when it was made"),
+    ("closed", lambda site: (site / "tiny.py").chmod(0o600), "tiny.py cannot be read by every user"),
+    ("list", lambda site: (site.parents[2] / "hpchub-files.sha256").write_text(""), "is not the list that was made"),
+    ("manifest", lambda site: (site.parents[2] / "hpchub-build.json").unlink(), "there is no hpchub-build.json"),
+    (
+        "server",
+        lambda site: (site.parents[2] / "bin/jupyterhub-singleuser").unlink(),
+        "it has no jupyterhub-singleuser",
+    ),
+    ("python", lambda site: (site.parents[2] / "bin/python").unlink(), "bin/python is missing"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), [row[1:] for row in SPOILS], ids=[row[0] for row in SPOILS])
+def test_what_is_wrong_with_a_build_is_said(
+    spoil: Callable[[Path], object], sentence: str, catalogue: Path, tmp_path: Path
+) -> None:
+    spoiled = a_build(catalogue, tmp_path / "root")
+    spoil(next(spoiled.folder.glob("lib/python3*/site-packages")))
+    again = find(tmp_path / "root", "tiny", TARGET, spoiled.id)
+    assert [problem for problem in verify(again) if sentence in problem]
+
+
+def test_a_switch_back_gives_new_sessions_the_older_build(catalogue: Path, tmp_path: Path) -> None:
+    old = a_build(catalogue, tmp_path / "root")
+    lock(catalogue, "2.0")
+    new = a_build(catalogue, tmp_path / "root")
+    switch(find(tmp_path / "root", "tiny", TARGET, old.id))
+    assert says([f"{environment_path(tmp_path / 'root', 'tiny', TARGET)}/bin/tiny"]) == "tiny 1.0"
+    assert [each.current for each in builds_below(tmp_path / "root")] == [
+        each == old.id for each in sorted([old.id, new.id])
+    ]
+
+
+def test_a_build_that_is_not_there_says_which_ones_are(catalogue: Path, tmp_path: Path) -> None:
+    there = a_build(catalogue, tmp_path / "root")
+    with pytest.raises(BuildError, match=f"there is no build '123456'; possible: {there.id}"):
+        find(tmp_path / "root", "tiny", TARGET, "123456")
+
+
+def test_what_was_not_made_whole_is_not_switched_to(catalogue: Path, tmp_path: Path) -> None:
+    there = a_build(catalogue, tmp_path / "root")
+    (there.folder.parent / "half").mkdir()
+    with pytest.raises(BuildError, match=r"half has no hpchub-build\.json"):
+        switch(find(tmp_path / "root", "tiny", TARGET, "half"))
+
+
+@pytest.fixture
+def old_build(catalogue: Path, tmp_path: Path) -> Build:
+    """A build that was current until some minutes ago."""
+    old = a_build(catalogue, tmp_path / "root")
+    lock(catalogue, "2.0")
+    build(catalogue, "tiny", TARGET, tmp_path / "root", UV)
+    long_ago(old)
+    return find(tmp_path / "root", "tiny", TARGET, old.id)
+
+
+def long_ago(build: Build) -> None:
+    """Let the last switch be some minutes ago."""
+    minutes_ago = time.time() - 600
+    os.utime(build.folder.parent / "current", (minutes_ago, minutes_ago), follow_symlinks=False)
+
+
+def site_for(target: str = TARGET) -> Catalogue:
+    """The demo's catalogue, with leonardo alone for the target of these builds."""
+    return with_cluster("leonardo", software_target=target)
+
+
+def running(build: str, state: JobState = JobState.RUNNING) -> dict[str, ClusterView]:
+    """What leonardo says while ada's job with a build runs there."""
+    job = replace(JOB, state=state, comment=request(build=build).comment)
+    return {**VIEWS, "leonardo": replace(LEONARDO, jobs={job.job_id: job})}
+
+
+def test_a_build_that_nobody_uses_is_removed(old_build: Build) -> None:
+    remove(old_build, site_for(), VIEWS)
+    assert sorted(path.name for path in old_build.folder.parent.iterdir()) == sorted(
+        [os.readlink(old_build.folder.parent / "current"), "current"]
+    )
+
+
+def test_the_current_build_is_not_removed(old_build: Build) -> None:
+    (current,) = [each for each in builds_below(old_build.folder.parents[2]) if each.current]
+    with pytest.raises(BuildError, match="it is the current one; switch to another one first"):
+        remove(current, site_for(), VIEWS)
+    assert current.folder.is_dir()
+
+
+@pytest.mark.parametrize("state", [JobState.PENDING, JobState.RUNNING, JobState.ENDING, JobState.UNKNOWN])
+def test_a_build_that_a_job_uses_is_not_removed(old_build: Build, state: JobState) -> None:
+    with pytest.raises(BuildError, match="1 jobs use it: 17 of ada on leonardo"):
+        remove(old_build, site_for(), running(old_build.name, state))
+    assert old_build.folder.is_dir()
+
+
+def test_a_job_that_takes_what_is_current_at_its_start_keeps_every_build(old_build: Build) -> None:
+    with pytest.raises(BuildError, match="1 jobs use it"):
+        remove(old_build, site_for(), running(f"tiny/{TARGET}/current"))
+
+
+@pytest.mark.parametrize("build", ["", "other/x86_64-demo/0123456789ab"])
+def test_jobs_with_other_software_keep_no_build(old_build: Build, build: str) -> None:
+    assert why_not_remove(old_build, site_for(), running(build)) is None
+
+
+def test_a_job_that_has_ended_keeps_no_build(old_build: Build) -> None:
+    assert why_not_remove(old_build, site_for(), running(old_build.name, JobState.ENDED)) is None
+
+
+def test_a_cluster_that_does_not_answer_keeps_its_builds(old_build: Build) -> None:
+    silent = {**VIEWS, "leonardo": ClusterView("leonardo")}
+    sentence = "leonardo does not answer, so nobody knows whether a job there uses it"
+    assert why_not_remove(old_build, site_for(), silent) == sentence
+    assert why_not_remove(old_build, with_target_nowhere(), silent) is None
+
+
+def with_target_nowhere() -> Catalogue:
+    """The demo's catalogue, where no cluster has the target of these builds."""
+    catalogue = site_for("riscv64-demo")
+    clusters = {
+        name: each.model_copy(update={"software_target": "riscv64-demo"})
+        for name, each in catalogue.site.clusters.items()
+    }
+    return replace(catalogue, site=catalogue.site.model_copy(update={"clusters": clusters}))
+
+
+def test_a_start_that_is_under_way_keeps_the_build_before_the_switch(old_build: Build) -> None:
+    switch(old_build)
+    (other,) = [each for each in builds_below(old_build.folder.parents[2]) if each.id != old_build.id]
+    assert "builds were switched a moment ago" in str(why_not_remove(other, site_for(), VIEWS))
+
+
+def test_a_process_of_this_machine_keeps_its_build(old_build: Build) -> None:
+    with subprocess.Popen([f"{old_build.folder}/bin/python", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        try:
+            assert str(process.pid) in str(why_not_remove(old_build, site_for(), VIEWS))
+        finally:
+            process.communicate()
+    assert why_not_remove(old_build, site_for(), VIEWS) is None
+
+
+def site_file(catalogue: Path, folder: Path) -> Path:
+    """A site with this catalogue and one profile for the environment."""
+    tiny.offer(catalogue)
+    site = folder / "site.yaml"
+    site.write_text(tiny.site_text(demo_site_text(str(folder))))
+    return site
+
+
+def test_the_command_builds_and_fails_with_a_sentence(catalogue: Path, tmp_path: Path) -> None:
+    command = ["environments", "build", "tiny", "--site", str(site_file(catalogue, tmp_path)), "--target"]
     result = CliRunner().invoke(app, [*command, TARGET])
     assert (result.exit_code, result.output) == (0, f"{tmp_path}/environments/tiny/{TARGET}/current\n")
     result = CliRunner().invoke(app, [*command, "x"])
@@ -192,3 +371,36 @@ def test_the_command_builds_and_fails_with_a_sentence(catalogue: Path, tmp_path:
         1,
         f"{catalogue}/environments/tiny: no lock for target 'x'; possible: {TARGET}\n",
     )
+
+
+def test_the_commands_show_verify_and_switch_builds(catalogue: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("hpchub.cli.environments.look_once", lambda site: running(f"tiny/{TARGET}/current"))
+    root = tmp_path / "environments"
+    old = a_build(catalogue, root)
+    lock(catalogue, "2.0")
+    new = a_build(catalogue, root)
+    site = ["--site", str(site_file(catalogue, tmp_path))]
+
+    def run(*words: str) -> Any:
+        result = CliRunner().invoke(app, ["environments", *words, *site])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout) if "--json" in words else result.stdout
+
+    rows = {row["build"]: row for row in run("list", "--json")}
+    assert [(rows[each.id]["current"], rows[each.id]["of_the_lock_of_now"]) for each in (old, new)] == [
+        (False, False),
+        (True, True),
+    ]
+    assert [row["jobs"] for row in rows.values()] == [1, 1]
+    assert run("verify", "tiny", "--json") == [{"build": name, "problems": []} for name in sorted([old.name, new.name])]
+    assert run("switch", "tiny", "--target", TARGET, "--build", old.id) == f"{old.folder}\n"
+    assert [row["build"] for row in run("list", "--json") if row["current"]] == [old.id]
+    assert old.id in run("list")
+
+
+def test_verify_fails_where_a_build_is_wrong(catalogue: Path, tmp_path: Path) -> None:
+    spoiled = a_build(catalogue, tmp_path / "environments")
+    (spoiled.folder / "bin" / "tiny").unlink()
+    result = CliRunner().invoke(app, ["environments", "verify", "--site", str(site_file(catalogue, tmp_path))])
+    assert result.exit_code == 1
+    assert "bin/tiny is missing" in result.stdout

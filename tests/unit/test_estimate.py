@@ -1,4 +1,4 @@
-"""When Slurm is asked for an expected start: seldom, and only where the answer could help."""
+"""When Slurm is asked for an expected start: seldom, once for all who want to know the same, where it could help."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from hpchub.catalogue.site import Watching
 from hpchub.errors import LauncherError
+from hpchub.jobs.estimates import AGAIN_SECONDS, Estimates
+from hpchub.jobs.request import JobRequest
 from hpchub.jobs.session import Phase, Session
 from hpchub.slurm.model import ClusterView, JobState
-from spawners.estimate import AGAIN_SECONDS, PLAN_SECONDS, Estimate
+from spawners import estimate
+from spawners.estimate import PLAN_SECONDS
 from spawners.signal import Signal
 from tests.unit.data.job_request import JOB, REQUEST
 
@@ -22,22 +26,12 @@ SOON = int(time.time()) + 3600
 WAITING = replace(JOB, state=JobState.PENDING, slurm_state="PENDING", reason="Priority")
 
 
-class Owner:
-    """What an estimate needs of a spawner: a session that has waited long enough, its cluster, and a launcher."""
+class Door:
+    """Stands for the launcher: gives one answer, and keeps the questions."""
 
     def __init__(self, answer: Any = SOON) -> None:
         self.answer = answer
         self.asked: list[tuple[str, ...]] = []
-        self.signal = Signal()
-        self.session = Session(request=REQUEST, token_id=5, begun_epoch=0, phase=Phase.QUEUED, job_id="17")
-        self.session.reason = "Priority"
-        self.session.reached = {"queued": time.time() - PLAN_SECONDS}
-        self.watcher = SimpleNamespace(view=ClusterView("leonardo", jobs={"17": WAITING}))
-        self.engine = SimpleNamespace(keep=self.keep, launcher=self, started_epoch=0.0)
-        self.kept: list[asyncio.Task[Any]] = []
-
-    def keep(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        self.kept.append(asyncio.get_running_loop().create_task(work, name=name))
 
     async def expected_start(self, *question: str) -> int | None:
         self.asked.append(question)
@@ -46,48 +40,59 @@ class Owner:
         answer: int | None = self.answer
         return answer
 
-    async def consider(self, estimate: Estimate) -> None:
-        estimate.consider()
+
+class Owner:
+    """What an estimate needs of a spawner: a session that has waited long enough, its cluster, and an engine."""
+
+    def __init__(self, door: Door) -> None:
+        self.signal = Signal()
+        self.session = Session(request=REQUEST, token_id=5, begun_epoch=0, phase=Phase.QUEUED, job_id="17")
+        self.session.reason = "Priority"
+        self.session.reached = {"queued": time.time() - PLAN_SECONDS}
+        self.watcher = SimpleNamespace(view=ClusterView("leonardo", jobs={"17": WAITING}))
+        self.engine = SimpleNamespace(
+            keep=self.keep,
+            estimates=Estimates(door),  # type: ignore[arg-type]
+            watching=lambda _: Watching(),
+            started_epoch=0.0,
+        )
+        self.kept: list[asyncio.Task[Any]] = []
+
+    def keep(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        self.kept.append(asyncio.get_running_loop().create_task(work, name=name))
+
+    async def consider(self) -> None:
+        """Consider twice, as a session that waits does again and again."""
+        estimate.consider(self)
         await asyncio.gather(*self.kept)
+        estimate.consider(self)
 
 
 async def test_a_job_without_a_plan_is_asked_about() -> None:
-    owner = Owner()
-    await owner.consider(Estimate(owner))
+    owner = Owner(door := Door())
+    await owner.consider()
     assert owner.session.estimate_epoch == SOON
-    (user, cluster, session_id, job_script) = owner.asked[0]
+    (user, cluster, session_id, job_script) = door.asked[0]
     assert (user, cluster, session_id) == ("ada", "leonardo", REQUEST.session_id)
     assert job_script.startswith("#!/bin/bash\n")
 
 
 async def test_once_a_minute_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = Owner()
-    estimate = Estimate(owner)
+    owner = Owner(door := Door())
     for _ in range(3):
-        await owner.consider(estimate)
-    assert len(owner.asked) == 1
+        await owner.consider()
+    assert len(door.asked) == 1
     later = time.time() + AGAIN_SECONDS
     monkeypatch.setattr(time, "time", lambda: later)
-    await owner.consider(estimate)
-    assert len(owner.asked) == 2
-
-
-async def test_nothing_more_is_asked_before_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = Owner()
-    estimate = Estimate(owner)
-    estimate.consider()
-    later = time.time() + AGAIN_SECONDS
-    monkeypatch.setattr(time, "time", lambda: later)
-    estimate.consider()
-    await asyncio.gather(*owner.kept)
-    assert len(owner.asked) == 1
+    await owner.consider()
+    assert len(door.asked) == 2
 
 
 @pytest.mark.parametrize("answer", [None, LauncherError("the door is closed")])
 async def test_no_answer_takes_the_last_estimate_back(answer: Any) -> None:
-    owner = Owner(answer)
+    owner = Owner(Door(answer))
     owner.session.estimate_epoch = SOON
-    await owner.consider(Estimate(owner))
+    await owner.consider()
     assert owner.session.estimate_epoch == 0
 
 
@@ -117,7 +122,63 @@ def started(owner: Owner) -> None:
 
 @pytest.mark.parametrize("change", [planned, silent, at_its_limit, just_queued, just_taken_up, started])
 async def test_where_it_could_not_help_nothing_is_asked(change: Any) -> None:
-    owner = Owner()
+    owner = Owner(door := Door())
     change(owner)
-    await owner.consider(Estimate(owner))
-    assert owner.asked == []
+    await owner.consider()
+    assert door.asked == []
+
+
+# Many who wait
+
+
+def request(user: str, **different: Any) -> JobRequest:
+    return REQUEST.model_copy(update={"user": user, **different})
+
+
+async def asked_at(estimates: Estimates, now: float, *waiting: JobRequest, a_minute: int = 60) -> list[JobRequest]:
+    """Let everybody who waits want to know at one moment; give what was asked about."""
+    due = [each for want in waiting if (each := estimates.due(want, a_minute, now)) is not None]
+    for each in due:
+        await estimates.ask(each)
+    return due
+
+
+async def test_a_hundred_who_wait_for_the_same_are_one_question() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    room = [request(f"seat{number:02}") for number in range(100)]
+    assert await asked_at(estimates, 1000, *room) == room[:1]
+    assert await asked_at(estimates, 1000 + AGAIN_SECONDS - 1, *room) == []
+    assert {estimates.told(each) for each in room} == {SOON}
+
+
+@pytest.mark.parametrize("field", ["partition", "account", "qos", "minutes", "cores", "gpus"])
+async def test_what_decides_the_start_is_a_question_of_its_own(field: str) -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    other = request("bruno", **{field: 2 if field in ("minutes", "cores", "gpus") else "other"})
+    assert await asked_at(estimates, 1000, request("ada")) == [request("ada")]
+    assert estimates.told(other) == 0
+    assert await asked_at(estimates, 1001, other) == [other]
+
+
+async def test_a_cluster_is_asked_so_often_and_everybody_in_turn() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    room = [request("ada", minutes=minutes) for minutes in range(1, 11)]
+    asked = []
+    for second in range(200):
+        asked += await asked_at(estimates, 1000 + second, *room, a_minute=3)
+    assert [each.minutes for each in asked] == list(range(1, 11))
+
+
+async def test_nothing_more_is_asked_of_a_cluster_before_it_has_answered() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    assert estimates.due(request("ada"), 60, 1000) is not None
+    assert estimates.due(request("ada", minutes=1), 60, 2000) is None
+    other = request("ada", cluster="it4lia")
+    assert estimates.due(other, 60, 2000) == other
+
+
+async def test_what_nobody_wants_to_know_any_more_is_forgotten() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    await asked_at(estimates, 1000, request("ada"))
+    await asked_at(estimates, 1000 + 24 * 3600, request("ada", minutes=1))
+    assert estimates.told(request("ada")) == 0

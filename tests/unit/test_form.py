@@ -197,7 +197,7 @@ def test_a_last_choice_that_is_no_offer_any_more_is_not_shown(change: Mapping[st
 def test_a_link_opens_its_card_and_selects_in_it() -> None:
     shown = page(preset={"profile": "agrifood/remote-sensing", "size": "large", "minutes": "60", "cluster": "it4lia"})
     assert shown.opened == ["agrifood/remote-sensing"]
-    assert [shown.selected[f"1.{name}"] for name in ("cluster", "size", "minutes")] == ["it4lia", "large", "60"]
+    assert [shown.selected[f"2.{name}"] for name in ("cluster", "size", "minutes")] == ["it4lia", "large", "60"]
 
 
 def test_a_link_cannot_bring_in_what_is_no_offer() -> None:

@@ -24,7 +24,8 @@ from spawners.site import SiteSpawner
 from tests.unit.data.job_request import REQUEST
 
 TOLD = """
-import json, sys
+import inspect, json, re, sys
+from jupyterhub.app import JupyterHub
 import spawners.site
 from jupyterhub import apihandlers, handlers
 from hpchub.handlers import install
@@ -37,7 +38,18 @@ before = routes()
 install()
 once = routes()
 install()
-json.dump({"before": before, "once": once, "twice": routes()}, sys.stdout)
+from jupyterhub import apihandlers, handlers
+from hpchub.auth.demo import DemoAuthenticator
+from hpchub.pages.page import Page
+every = [*handlers.default_handlers, *apihandlers.default_handlers, *DemoAuthenticator().get_handlers(None)]
+source = inspect.getsource(JupyterHub.init_handlers)
+every += [(name, getattr(handlers, name)) for name in re.findall(r"[^i]handlers\\.([A-Z]\\w+)", source)]
+foreign = [
+    route[0]
+    for route in every
+    if hasattr(route[1], "render_template") and not issubclass(route[1], Page | apihandlers.APIHandler)
+]
+json.dump({"before": before, "once": once, "twice": routes(), "foreign": foreign}, sys.stdout)
 """
 
 
@@ -63,6 +75,10 @@ def test_every_spawn_page_is_ours(routes: dict[str, Any]) -> None:
     ours = [path for path, name in pages if name == "hpchub.handlers.spawn.SpawnPageHandler"]
     assert ours == [path for path, name in before if name.endswith(".SpawnHandler")] != []
     assert [path for path, _ in pages] == [path for path, _ in before]
+
+
+def test_every_page_has_our_language_look_and_policy(routes: dict[str, Any]) -> None:
+    assert routes["foreign"] == []
 
 
 def test_our_api_is_there_once_however_often_it_is_installed(routes: dict[str, Any]) -> None:
@@ -130,6 +146,7 @@ def test_a_session_tells_its_user_all_but_what_is_the_hubs() -> None:
         "node": None,
         "reason": None,
         "begun_epoch": 1000.0,
+        "ends_epoch": None,
         "ended_epoch": None,
         "ending": None,
         "message": None,

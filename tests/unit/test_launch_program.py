@@ -15,6 +15,7 @@ import pytest
 
 from hpchub.jobs import bootstrap, hpchub_launch
 from hpchub.jobs.hpchub_launch import Refused, answer_to, job_environment, target_user, text, way_to
+from tests.support.wait import until
 
 PROGRAMS = [Path(str(module.__file__)) for module in (hpchub_launch, bootstrap)]
 POLICY: dict[str, Any] = {
@@ -64,7 +65,7 @@ def ada(monkeypatch: pytest.MonkeyPatch) -> pwd.struct_passwd:
         (b"[]", "the request is not a JSON object"),
         (b'"submit"', "the request is not a JSON object"),
         (b"{}", "verb must be one of submit, cancel, log"),
-        (b'{"verb": "probe"}', "verb must be one of submit, cancel, log"),
+        (b'{"verb": "shell"}', "verb must be one of submit, cancel, log"),
         (b'{"verb": ["submit"]}', "verb must be one of submit, cancel, log"),
         (b'{"verb": "submit"}', "user is missing or not of the expected form"),
         (b" " * (1024 * 1024 + 1), "the request is longer than 1048576 bytes"),
@@ -266,6 +267,25 @@ def test_a_command_gets_an_argument_list_and_fails_in_its_own_words(tmp_path: Pa
         hpchub_launch.run([str(tmp_path / "no-sbatch")], {})
 
 
+def test_a_command_reads_a_long_script_and_may_write_as_much_at_once() -> None:
+    script = "#!/bin/bash\n" + "é" * 300_000
+    assert hpchub_launch.run(["/bin/sh", "-c", "tee /dev/stderr"], {"PATH": "/bin:/usr/bin"}, script) == (
+        script,
+        script,
+    )
+
+
+def test_a_command_that_hangs_is_ended_and_may_have_been_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpchub_launch, "COMMAND_SECONDS", 0.2)
+    with pytest.raises(hpchub_launch.Unclear, match=r"^sleep gave no answer in 0\.2 s$"):
+        hpchub_launch.run(["/bin/sleep", "3600"], {})
+
+
+def test_a_command_that_is_killed_says_so() -> None:
+    with pytest.raises(hpchub_launch.SlurmSaid, match=r"^/bin/sh ended with -9$"):
+        hpchub_launch.run(["/bin/sh", "-c", "kill -KILL $$"], {})
+
+
 @pytest.mark.parametrize(
     ("user_id", "arguments", "sentence"),
     [
@@ -303,3 +323,89 @@ def test_it_needs_the_standard_library_alone(program: Path) -> None:
             assert node.level == 0
             imported.add(str(node.module).split(".")[0])
     assert imported and imported <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", [None, "", "/", "relative", "/a//b", "/a/", "/a\nb", "/a\0b", "/" + "a" * 256, 1])
+def test_a_path_to_look_at_is_a_plain_one(path: object, ada: pwd.struct_passwd) -> None:
+    probe = {"verb": "probe", "user": "ada", "cluster": "leonardo", "path": path}
+    with pytest.raises(Refused, match="path is missing or not of the expected form"):
+        answer_to(json.dumps(probe).encode(), POLICY)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """An environment as the launcher looks at it: a program, a notebook server, packages."""
+    for name in ("bin/python", "bin/jupyterhub-singleuser"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x7fELF" + bytes(20))
+        (tmp_path / name).chmod(0o755)
+    for package in ("jupyterhub-6.1.1", "jupyterlab-4.4.0", "jupyterhub_traits-1.0", "numpy-2.0"):
+        (tmp_path / "lib" / "python3.11" / "site-packages" / f"{package}.dist-info").mkdir(parents=True)
+    return tmp_path
+
+
+def looked_at(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Look at an environment as whoever runs the tests."""
+    me = pwd.getpwuid(os.getuid())
+    monkeypatch.setattr(hpchub_launch, "target_user", lambda name, policy: me)
+    monkeypatch.setattr(hpchub_launch, "become", lambda user: None)
+    return answer_to(
+        json.dumps({"verb": "probe", "user": "ada", "cluster": "leonardo", "path": str(path)}).encode(), POLICY
+    )
+
+
+def test_what_is_seen_of_an_environment(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looked_at(environment, monkeypatch) == {
+        "ok": True,
+        "problem": "",
+        "head": (b"\x7fELF" + bytes(16)).hex(),
+        "runs": True,
+        "server": True,
+        "packages": ["python3.11/jupyterhub-6.1.1.dist-info", "python3.11/jupyterlab-4.4.0.dist-info"],
+    }
+
+
+def test_what_is_missing_from_an_environment_is_told(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (environment / "bin" / "python").unlink()
+    problem = looked_at(environment, monkeypatch)["problem"]
+    assert problem == f"{environment}/bin/python: No such file or directory"
+
+
+def test_a_fifo_in_the_place_of_a_python_holds_nobody_up(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (environment / "bin" / "python").unlink()
+    os.mkfifo(environment / "bin" / "python")
+    assert looked_at(environment, monkeypatch)["head"] == ""
+
+
+BUDGET = {"verb": "budget", "user": "ada", "cluster": "leonardo"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "the policy has no budget command for leonardo"),
+        ({"command": ["sh"]}, "unknown keys: command"),
+        ({"cluster": "other"}, "the cluster other is not one of leonardo, it4lia"),
+    ],
+)
+@pytest.mark.usefixtures("ada")
+def test_a_budget_is_told_by_the_policy_s_command_alone(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=f"^{re.escape(sentence)}$"):
+        answer_to(json.dumps({**BUDGET, **changes}).encode(), POLICY)
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process is alive; one that is dead and not yet collected is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    with pytest.raises(hpchub_launch.Unclear, match="sh gave no answer in 1 s"):
+        hpchub_launch.run(["/bin/sh", "-c", f"sleep 600 & echo $! $$ >{pids}; wait"], {}, seconds=1)
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) == 2
+    until(lambda: not any(runs(pid) for pid in started), "both to be gone")

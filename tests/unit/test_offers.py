@@ -9,7 +9,7 @@ import pytest
 
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.offers import Person, offers
-from hpchub.slurm.model import Association, ClusterView, Node, Partition, Qos
+from hpchub.slurm.model import Association, ClusterView, Limits, Node, Partition, Qos
 from tests.unit.data.world import (
     ADA,
     BOOST_NODE,
@@ -94,13 +94,13 @@ ROWS = [
     row(
         "qos allows fewer gpus in a job",
         None,
-        leonardo(qos={"normal": Qos("normal", max_gpus_per_job=2)}),
+        leonardo(qos={"normal": Qos("normal", Limits(job=(("gres/gpu", 2),)))}),
         size="large",
     ),
     row(
         "qos allows fewer gpus to a user",
         None,
-        leonardo(qos={"normal": Qos("normal", max_gpus_per_user=2)}),
+        leonardo(qos={"normal": Qos("normal", Limits(user=(("gres/gpu", 2),)))}),
         size="large",
     ),
     row("qos with unknown limits", 720, leonardo(qos={})),
@@ -168,18 +168,15 @@ def test_an_offer_without_gpus_names_no_gpu_type() -> None:
     assert {offer.gpu_type for offer in offers(DEMO, ADA, VIEWS) if offer.gpus == 0} == {None}
 
 
-def test_an_account_that_is_associated_twice_is_offered_once() -> None:
+def test_an_account_that_is_associated_twice_is_offered_as_the_partition_has_it() -> None:
     twice = (
         Association("ada", "aifac_agri01", frozenset({"normal"})),
-        Association("ada", "aifac_agri01", frozenset({"boost_qos_dbg"})),
+        Association("ada", "aifac_agri01", frozenset({"boost_qos_dbg"}), partition="boost_usr_prod"),
     )
     found = [
         o for o in offers(DEMO, ADA, leonardo(associations={"ada": twice})) if o.profile == AGRI and o.size == "small"
     ]
-    assert [(offer.allocation, offer.qos) for offer in found] == [
-        ("aifac_agri01", "normal"),
-        ("aifac_agri01", "boost_qos_dbg"),
-    ]
+    assert [(offer.allocation, offer.qos) for offer in found] == [("aifac_agri01", "boost_qos_dbg")]
 
 
 def test_a_new_snapshot_is_looked_at_again() -> None:

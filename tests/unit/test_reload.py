@@ -66,9 +66,10 @@ async def test_a_changed_profile_is_taken_up(folder: Path) -> None:
 
 async def test_a_new_profile_appears_and_a_removed_one_goes(folder: Path) -> None:
     async with keeping(folder) as keeper:
-        (folder / PROFILE).rename(folder / "profiles/agrifood/vineyards.yaml")
+        # not one that the site's default_profiles name: that would be a mistake
+        (folder / "profiles/agrifood/crop-models.yaml").rename(folder / "profiles/agrifood/vineyards.yaml")
         await until(lambda: "agrifood/vineyards" in keeper.catalogue.profiles)
-        assert "agrifood/remote-sensing" not in keeper.catalogue.profiles
+        assert "agrifood/crop-models" not in keeper.catalogue.profiles
 
 
 async def test_whoever_listens_gets_each_new_catalogue_once(folder: Path) -> None:
@@ -86,7 +87,7 @@ async def test_a_broken_file_leaves_the_last_good_catalogue_and_says_where_it_is
         await until(lambda: keeper.problems)
         assert keeper.catalogue is before
         assert f"{folder / PROFILE}:" in keeper.problems[0]
-        assert "default_size 'tiny' is not one of the sizes" in keeper.problems[0]
+        assert "default_size: 'tiny' is not one of the sizes" in keeper.problems[0]
 
 
 async def test_a_mended_file_is_taken_up_and_the_problem_is_gone(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -31,7 +32,13 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
     ],
 )
 def test_what_is_accepted_stays_as_it_is(changes: dict[str, Any]) -> None:
-    assert request(**changes).model_dump() == {**FIELDS, **changes}
+    accepted = request(**changes).model_dump()
+    assert {name: accepted[name] for name in FIELDS} == {**FIELDS, **changes}
+
+
+def test_a_stored_request_is_read_back() -> None:
+    asked = request(kind="module", modules=("a/1", "b"))
+    assert JobRequest.model_validate(json.loads(json.dumps(asked.model_dump()))) == asked
 
 
 @pytest.mark.parametrize(

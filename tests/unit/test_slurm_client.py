@@ -25,8 +25,8 @@ def client(folder: Path, program: str, timeout_seconds: float = 20, name: str = 
 
 
 async def test_an_answer_is_read(tmp_path: Path) -> None:
-    found = await client(tmp_path, 'echo "normal|00:30:00||"').qos()
-    assert {name: qos.max_minutes for name, qos in found.items()} == {"normal": 30}
+    found = await client(tmp_path, 'echo "normal||00:30:00|||||||||"').qos()
+    assert {name: qos.limits.max_minutes for name, qos in found.items()} == {"normal": 30}
 
 
 async def test_a_command_runs_with_our_arguments_and_environment(

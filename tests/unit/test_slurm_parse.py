@@ -12,8 +12,8 @@ import pytest
 from hpchub.errors import SlurmError
 from hpchub.jobs.endings import Ending, cancelled_by, ending_of
 from hpchub.jobs.request import read_comment
-from hpchub.slurm import commands, parse
-from hpchub.slurm.model import Association, Job, JobState, Node, Qos, QueuedJob
+from hpchub.slurm import commands, parse, parse_accounts
+from hpchub.slurm.model import Association, Job, JobState, Limits, Node, Qos, QueuedJob
 from hpchub.slurm.reasons import UNHEARD_OF, why_it_waits
 
 DATA = Path(__file__).parent / "data" / "slurm"
@@ -25,8 +25,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "accounting": parse.accounting,
     "nodes": parse.nodes,
     "partitions": parse.partitions,
-    "associations": parse.associations,
-    "qos": parse.qos,
+    "associations": parse_accounts.associations,
+    "qos": parse_accounts.qos,
+    "reservations": parse.reservations,
 }
 pytestmark = pytest.mark.parametrize("version", VERSIONS)
 
@@ -235,6 +236,20 @@ def test_partitions_and_their_limits(version: str) -> None:
     boost = partitions["boost_usr_prod"]
     assert (boost.up, boost.allow_accounts, boost.deny_accounts) == (True, None, frozenset())
     assert (boost.allow_qos, boost.deny_qos) == (None, frozenset())
+    assert {name: partition.qos for name, partition in partitions.items()} == {
+        "boost_usr_prod": None,
+        "lrd_all_serial": "lrd_all_serial",
+    }
+    assert (boost.max_cores_per_node, boost.max_memory_mb_per_node, boost.min_nodes) == (None, None, 0)
+    assert not boost.reservation_only and not boost.root_only
+
+
+def test_a_partition_says_what_its_resources_cost(version: str) -> None:
+    partitions = parse.partitions(answer(version, "partitions"))
+    boost = dict(partitions["boost_usr_prod"].billing_weights)
+    assert (boost["cpu"], boost["gres/gpu"]) == (1, 8)
+    assert boost["mem"] * 1024 == pytest.approx(0.066332)
+    assert set(dict(partitions["lrd_all_serial"].billing_weights).values()) == {0}
 
 
 @pytest.mark.parametrize(
@@ -247,6 +262,13 @@ def test_partitions_and_their_limits(version: str) -> None:
         ("AllowAccounts=ALL", "DenyAccounts=a,b", "deny_accounts", {"a", "b"}),
         ("AllowQos=ALL", "AllowQos=normal", "allow_qos", {"normal"}),
         ("AllowQos=ALL", "DenyQos=boost_qos_dbg", "deny_qos", {"boost_qos_dbg"}),
+        ("QoS=N/A", "QoS=Limits", "qos", "limits"),
+        ("MaxCPUsPerNode=UNLIMITED", "MaxCPUsPerNode=4", "max_cores_per_node", 4),
+        ("MaxMemPerNode=UNLIMITED", "MaxMemPerNode=2000", "max_memory_mb_per_node", 2000),
+        ("MinNodes=0", "MinNodes=2", "min_nodes", 2),
+        ("ReqResv=NO", "ReqResv=YES", "reservation_only", True),
+        ("RootOnly=NO", "RootOnly=YES", "root_only", True),
+        (" TRESBillingWeights=CPU=1,Mem=0.066332G,GRES/gpu=8", "", "billing_weights", ()),
     ],
 )
 def test_what_a_partition_may_say_instead(version: str, field: str, new: str, attribute: str, value: object) -> None:
@@ -255,28 +277,77 @@ def test_what_a_partition_may_say_instead(version: str, field: str, new: str, at
 
 
 def test_who_may_use_which_account(version: str) -> None:
-    associations = parse.associations(answer(version, "associations"))
+    associations = parse_accounts.associations(answer(version, "associations"))
     both = frozenset({"normal", "boost_qos_dbg"})
+    of_the_cluster = Limits(group=(("gres/gpu", 32), ("mem", 512 * 1024)), group_submitted=90)
     assert associations["ada"] == (
-        Association("ada", "aifac_agri01", both, "normal"),
-        Association("ada", "aifac_clima01", both, "normal"),
+        Association("ada", "aifac_agri01", both, "normal", limits=of_the_cluster),
+        Association("ada", "aifac_clima01", both, "normal", limits=of_the_cluster),
     )
-    assert associations["bruno"] == (Association("bruno", "aifac_cyber01", both, "normal"),)
     assert "" not in associations and "admin" not in associations
 
 
-def test_associations_with_a_partition_count_for_their_account(version: str) -> None:
-    text = answer(version, "associations") + "ada|AIFAC_agri01|boost_qos_lprod|\n"
-    first = parse.associations(text)["ada"][0]
-    assert first.account == "aifac_agri01" and first.qos == {"normal", "boost_qos_dbg", "boost_qos_lprod"}
-    assert first.default_qos == "normal"
+def test_an_association_has_its_own_limits_and_the_least_of_those_above(version: str) -> None:
+    cyber, manif = parse_accounts.associations(answer(version, "associations"))["bruno"]
+    assert cyber.account == "aifac_cyber01"
+    assert cyber.limits == Limits(
+        max_minutes=360,
+        job=(("gres/gpu", 2),),
+        # 40 of the account, 32 of all
+        group=(("cpu", 64), ("gres/gpu", 32), ("mem", 512 * 1024)),
+        running=8,
+        submitted=9,
+        group_running=60,
+        group_submitted=90,
+    )
+    assert (manif.account, manif.partition, cyber.partition) == ("aifac_manif01", "lrd_all_serial", None)
+
+
+def test_associations_of_the_same_limits_share_them(version: str) -> None:
+    associations = parse_accounts.associations(answer(version, "associations"))
+    assert associations["seat01"][0].limits is associations["seat40"][0].limits
 
 
 def test_qos_and_their_limits(version: str) -> None:
-    found = parse.qos(answer(version, "qos"))
+    found = parse_accounts.qos(answer(version, "qos"))
     assert found["normal"] == Qos("normal")
-    assert found["boost_qos_dbg"] == Qos("boost_qos_dbg", 30, max_gpus_per_user=8, max_gpus_per_job=4)
-    assert found["lrd_all_serial"] == Qos("lrd_all_serial")
+    assert found["boost_qos_dbg"] == Qos(
+        "boost_qos_dbg",
+        Limits(
+            max_minutes=30,
+            job=(("gres/gpu", 4), ("node", 2)),
+            least=(("cpu", 1),),
+            user=(("gres/gpu", 8), ("node", 2)),
+            account=(("gres/gpu:a100", 16),),
+            group=(("cpu", 320), ("mem", 1024 * 1024)),
+            running=7,
+            submitted=8,
+            group_running=70,
+            group_submitted=80,
+        ),
+        frozenset({"OverPartQOS", "PartitionTimeLimit"}),
+    )
+    serial = Limits(job=(("cpu", 4), ("mem", 30_800)))
+    assert found["lrd_all_serial"] == Qos("lrd_all_serial", serial, frozenset({"DenyOnLimit"}))
+
+
+def test_reservations(version: str) -> None:
+    found = {each.name: each for each in parse.reservations(answer(version, "reservations"))}
+    assert {name: (each.maintenance, each.end_epoch - each.start_epoch) for name, each in found.items()} == {
+        "m": (True, 3600),
+        "later": (True, 7200),
+        "s_tra_hack": (False, 3600),
+        "part": (False, 3600),
+    }
+    assert found["m"].nodes == {"lrdn0005"} and found["m"].users == {"root"}
+    assert found["later"].nodes == {each.name for each in parse.nodes(answer(version, "nodes"))}
+    assert found["s_tra_hack"].accounts == {"tra26_hack"} and found["s_tra_hack"].cores == 64
+    assert found["part"].users == {"ada", "bruno"} and found["part"].cores == 4
+
+
+def test_a_cluster_without_reservations_says_so_in_words(version: str) -> None:
+    assert parse.reservations("No reservations in the system\n") == ()
+    assert parse.reservations(answer(version, "reservations").replace("Nodes=lrdn0005", "Nodes=(null)", 1))
 
 
 @pytest.mark.parametrize("kind", ["held", "begin-time", "node-not-available", "resources", "budget", "qos-time"])
@@ -330,7 +401,18 @@ def test_a_time_that_is_none_is_an_error_that_names_its_place(version: str) -> N
     with pytest.raises(SlurmError, match="partition boost_usr_prod: 'soon' is not a time"):
         parse.partitions(answer(version, "partitions").replace("MaxTime=1-00:00:00", "MaxTime=soon"))
     with pytest.raises(SlurmError, match="QOS boost_qos_dbg: 'soon' is not a time"):
-        parse.qos(answer(version, "qos").replace("00:30:00", "soon"))
+        parse_accounts.qos(answer(version, "qos").replace("00:30:00", "soon"))
+    with pytest.raises(SlurmError, match="association of bruno with aifac_cyber01: 'soon' is not a time"):
+        parse_accounts.associations(answer(version, "associations").replace("06:00:00", "soon"))
+    with pytest.raises(SlurmError, match=r"reservation m: .* cannot be read"):
+        parse.reservations(answer(version, "reservations").replace("StartTime=", "StartTime=soon", 1))
+
+
+def test_an_amount_that_is_none_is_an_error_that_names_its_place(version: str) -> None:
+    with pytest.raises(SlurmError, match="QOS boost_qos_dbg: 'gres/gpu=many,node=2' is not a list of resources"):
+        parse_accounts.qos(answer(version, "qos").replace("gres/gpu=8", "gres/gpu=many"))
+    with pytest.raises(SlurmError, match="partition boost_usr_prod: "):
+        parse.partitions(answer(version, "partitions").replace("CPU=1", "CPU=one"))
 
 
 def test_the_answers_are_those_of_our_commands(version: str) -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpchub.slurm.units import gpus_from_gres, minutes_from_slurm, slurm_time, tres_value
+from hpchub.slurm.units import (
+    amounts,
+    gpus_from_gres,
+    minutes_from_slurm,
+    node_names,
+    slurm_time,
+    tres_value,
+    weights,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +98,42 @@ def test_gpus_by_type(text: str, gpus: dict[str, int]) -> None:
 )
 def test_one_number_of_a_tres_list(text: str, name: str, value: int | None) -> None:
     assert tres_value(text, name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", ()),
+        ("cpu=4", (("cpu", 4),)),
+        ("cpu=4,gres/gpu:A100=8,mem=30800M", (("cpu", 4), ("gres/gpu:a100", 8), ("mem", 30_800))),
+        ("mem=512G,node=2", (("mem", 524_288), ("node", 2))),
+        ("mem=1.50T", (("mem", 1_572_864),)),
+        ("mem=2048K", (("mem", 2),)),
+    ],
+)
+def test_amounts_of_resources(text: str, value: object) -> None:
+    assert amounts(text) == value
+
+
+@pytest.mark.parametrize("text", ["cpu", "cpu=", "cpu=four", "=4x", ",", "mem=G"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="float"):
+        amounts(text)
+
+
+def test_weights_are_of_a_whole_unit() -> None:
+    assert weights("CPU=1.0,Mem=0.25G,GRES/gpu=8") == (("cpu", 1), ("mem", 0.25 / 1024), ("gres/gpu", 8))
+    assert weights("Mem=2") == (("mem", 2),)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("n1", ["n1"]),
+        ("lrdn[0001-0003,0007],login", ["login", "lrdn0001", "lrdn0002", "lrdn0003", "lrdn0007"]),
+        ("n[08-11]", ["n08", "n09", "n10", "n11"]),
+        ("r[1-2]n[1,3]-ib", ["r1n1-ib", "r1n3-ib", "r2n1-ib", "r2n3-ib"]),
+    ],
+)
+def test_names_of_nodes_are_written_out(text: str, names: list[str]) -> None:
+    assert sorted(node_names(text)) == names

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from hpchub.catalogue.site import SiteFile, Ssh
+from hpchub.errors import Unreachable
 from hpchub.slurm import commands
-from hpchub.ssh import explained, never_sent, query_argv, ssh_argv, through_ssh, valid_until
+from hpchub.ssh import LoginNode, explained, never_sent, query_argv, ssh_argv, through_ssh, valid_until
 from tests.unit.data.world import demo_catalogue
 
 SOCKET = Path("/var/lib/hpchub/ssh/leonardo")
@@ -211,5 +213,39 @@ def test_a_folder_too_long_for_a_socket_is_named() -> None:
     values["clusters"]["leonardo"]["ssh"] = settings().model_dump()
     assert SiteFile.model_validate(values).ssh_socket("leonardo").name == "leonardo"
     values["hub"]["state_folder"] = Path("/" + "a" * 80)
-    with pytest.raises(ValidationError, match="has more than 90 characters; shorten state_folder"):
+    with pytest.raises(ValidationError, match="which has more than 90 characters; possible: a shorter path"):
         SiteFile.model_validate(values)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Callable[[str], Path]:
+    """Gives a certificate that ends so much later, as ``ssh-keygen -V`` says it; all keys are made for one test."""
+
+    def tool(*argv: str) -> None:
+        subprocess.run(["ssh-keygen", "-q", *argv], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+
+    for name in ("authority", "id"):
+        tool("-t", "ed25519", "-N", "", "-f", name)
+
+    def certificate(later: str) -> Path:
+        tool("-s", "authority", "-I", "hub", "-n", "hpchub", "-V", f"-5m:{later}", "id.pub")
+        return tmp_path / "id-cert.pub"
+
+    return certificate
+
+
+@pytest.mark.parametrize(("later", "warnings"), [("+30m", 1), ("+59m", 1), ("+61m", 0), ("+12h", 0)])
+async def test_a_certificate_that_nobody_has_renewed_is_warned_of_once_in_its_last_hour(
+    later: str, warnings: int, authority: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate = authority(later)
+    # Nobody listens there: what is warned of does not depend on the connection.
+    nowhere = settings(host="127.0.0.1", port=1, identity_file=str(tmp_path / "id"), certificate_file=str(certificate))
+    node = LoginNode("leonardo", nowhere, tmp_path / "socket")
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            async with node.query(["squeue"], {}, 5):
+                pass
+    said = [each.getMessage() for each in caplog.records if "was not renewed" in each.getMessage()]
+    assert len(said) == warnings
+    assert all(each.startswith(f"leonardo: the certificate {certificate} ends at ") for each in said)

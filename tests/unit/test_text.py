@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import string
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
+from markupsafe import Markup
 
 from hpchub.jobs import refusals, waiting
 from hpchub.jobs.endings import CANCELLED_BY, SENTENCES
+from hpchub.pages import servers
 from hpchub.slurm import reasons
-from hpchub.text import FOLDER, LANGUAGES, catalogue, language_of, translated
+from hpchub.text import FOLDER, LANGUAGES, Speech, language_of, translated
+
+REPOSITORY = Path(__file__).parents[2]
+TEMPLATES = sorted((REPOSITORY / "hpchub" / "templates").glob("*.html"))
+SCRIPTS = sorted((REPOSITORY / "hpchub" / "static").glob("*.js"))
+MODULES = [path for package in ("hpchub", "spawners") for path in sorted((REPOSITORY / package).rglob("*.py"))]
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "say": None, "say_number": (1, 2)}
+"""What a text is given to (hpchub/text.py), and which of the arguments are texts."""
+
+
+def extracted(paths: list[Path], method: str) -> Iterator[str]:
+    """Every text that is given to one of the keywords, in both numbers where it has two."""
+    for path in paths:
+        for _, message, _, _ in extract_from_file(method, path, keywords=KEYWORDS):
+            yield from (message,) if isinstance(message, str) else message
+
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 MESSAGES = sorted(
@@ -20,10 +42,26 @@ MESSAGES = sorted(
         *CANCELLED_BY.values(),
         *refusals.TEXTS.values(),
         *waiting.messages(),
+        *servers.messages(),
+        *extracted(TEMPLATES, "jinja2"),
+        *extracted(MODULES, "python"),
+        *extracted(SCRIPTS, "javascript"),
     }
 )
-THE_SAME = {"burst buffer"}
+THE_SAME = {"burst buffer", "Cluster", "Job", "Log", "Notebook", "Password", "QOS", "{n} GPU", "{n} core"}
 """Words that other languages have taken over."""
+
+
+@cache
+def entries(language: str) -> dict[str, tuple[str, ...]]:
+    """What a catalogue has for each English text: for one with a number, the same forms for both of its numbers."""
+    with (FOLDER / f"{language}.po").open("rb") as file:
+        found = [entry for entry in read_po(file, locale=language) if entry.id and not entry.fuzzy]
+    return {message: tuple(map(str, _many(entry.string))) for entry in found for message in map(str, _many(entry.id))}
+
+
+def _many(one_or_more: object) -> tuple[object, ...]:
+    return tuple(one_or_more) if isinstance(one_or_more, list | tuple) else (one_or_more,)
 
 
 def placeholders(message: str) -> set[str | None]:
@@ -37,21 +75,50 @@ def test_italian_is_there() -> None:
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize("message", MESSAGES)
 def test_everything_that_people_read_is_translated(message: str, language: str) -> None:
-    assert message in catalogue(language), "add it to the catalogue"
-    assert placeholders(translated(message, language)) == placeholders(message)
-    assert message in THE_SAME or translated(message, language) != message
+    assert message in entries(language), "add it to the catalogue"
+    for text in entries(language)[message]:
+        assert text, "it has no translation yet"
+        assert placeholders(text) == placeholders(message)
+        assert message in THE_SAME or text != message
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_catalogue_has_nothing_that_nobody_says(language: str) -> None:
-    assert sorted(catalogue(language)) == MESSAGES
+    assert sorted(entries(language)) == MESSAGES
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_a_catalogue_is_finished(language: str) -> None:
+def test_a_catalogue_has_nothing_that_is_left_out_when_it_is_read(language: str) -> None:
     with (FOLDER / f"{language}.po").open("rb") as file:
-        entries = [entry for entry in read_po(file, locale=language) if entry.id]
-    assert [entry.id for entry in entries if entry.fuzzy or not entry.string] == []
+        assert [entry.id for entry in read_po(file, locale=language) if entry.fuzzy] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.name))
+def test_a_template_has_no_words_of_its_own(path: Path) -> None:
+    source = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}|<script>.*?</script>|<!.*?>", " ", path.read_text(), flags=re.DOTALL)
+    for told in ("aria-label", "title", "alt", "placeholder"):
+        assert re.findall(rf'\b{told}="[^"{{]*[A-Za-z]', source) == []
+    assert re.findall(r"[A-Za-z]{2,}", re.sub(r"<[^>]*>", " ", source)) == []
+
+
+def test_a_text_names_its_facts_and_escapes_them_in_markup() -> None:
+    speech = Speech("it")
+    assert speech.say("Stop {name}", name="<b>") == "Ferma <b>"
+    assert speech.gettext("Stop {name}", name="<b>") == Markup("Ferma &lt;b&gt;")
+    assert speech.gettext("Stop {name}", name=Markup("<b>x</b>")) == Markup("Ferma <b>x</b>")
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "text"),
+    [("en", 1, "1 GPU"), ("en", 4, "4 GPUs"), ("it", 1, "1 GPU"), ("it", 4, "4 GPU")],
+)
+def test_a_text_with_a_number(language: str, number: int, text: str) -> None:
+    assert Speech(language).say_number("{n} GPU", "{n} GPUs", number) == text
+    assert str(Speech(language).ngettext("{n} GPU", "{n} GPUs", number)) == text
+
+
+def test_no_text_stays_no_text() -> None:
+    assert translated("", "it") == ""
 
 
 def test_what_is_not_translated_stays_english() -> None:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hpchub.catalogue.site import Watching
 from hpchub.errors import SlurmError, SlurmSilent
 from hpchub.slurm.client import SlurmClient
-from hpchub.slurm.model import ClusterView, Job, JobState, Node, Partition, Qos, QueuedJob
-from hpchub.slurm.watch import Beat, Watcher
+from hpchub.slurm.model import ClusterView, Job, JobState, Node, Partition, Qos, QueuedJob, Reservation
+from hpchub.slurm.watch import Watcher
 from tests.unit.data.job_request import JOB
 
-FAST = Beat(busy=0.01, idle=0.01, queue=0.01, nodes=0.01, accounts=0.01, retry=0.01)
+BEATS = ("busy", "waiting", "idle", "queue", "nodes", "accounts", "retry")
+FAST = Watching.model_construct(None, **{f"{beat}_seconds": 0.01 for beat in BEATS})
+"""Faster than a site may set it."""
 FAR = 3600.0
 """Longer than any test: what happens in spite of it was not the beat."""
 NODE = Node("lrdn0001", "127.0.0.1", frozenset({"boost_usr_prod"}), True, 32, 0, 494_000, 0)
@@ -40,51 +44,56 @@ class Script(SlurmClient):
             "partitions": {"boost_usr_prod": Partition("boost_usr_prod", True, 1440)},
             "associations": {},
             "qos": {"normal": Qos("normal")},
+            "reservations": (),
             "accounting": {},
             "queue": (QUEUED,),
         }
         self.asked: dict[str, int] = dict.fromkeys(self.answers, 0)
         self.accounting_asked: list[tuple[str, ...]] = []
 
-    def answer(self, what: str) -> Any:
+    def given(self, what: str) -> Any:
         self.asked[what] += 1
         answer = self.answers[what]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def jobs(self) -> Mapping[str, Job]:
-        answer: Mapping[str, Job] = self.answer("jobs")
+    async def jobs(self, name: str = "") -> Mapping[str, Job]:
+        answer: Mapping[str, Job] = self.given("jobs")
         return answer
 
     async def queue(self) -> tuple[QueuedJob, ...]:
-        answer: tuple[QueuedJob, ...] = self.answer("queue")
+        answer: tuple[QueuedJob, ...] = self.given("queue")
         return answer
 
     async def nodes(self) -> tuple[Node, ...]:
-        answer: tuple[Node, ...] = self.answer("nodes")
+        answer: tuple[Node, ...] = self.given("nodes")
         return answer
 
     async def partitions(self) -> Mapping[str, Partition]:
-        answer: Mapping[str, Partition] = self.answer("partitions")
+        answer: Mapping[str, Partition] = self.given("partitions")
         return answer
 
     async def associations(self) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self.answer("associations")
+        answer: Mapping[str, Any] = self.given("associations")
         return answer
 
     async def qos(self) -> Mapping[str, Qos]:
-        answer: Mapping[str, Qos] = self.answer("qos")
+        answer: Mapping[str, Qos] = self.given("qos")
+        return answer
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        answer: tuple[Reservation, ...] = self.given("reservations")
         return answer
 
     async def accounting(self, job_ids: Iterable[str]) -> Mapping[str, Job]:
         asked = tuple(job_ids)
         self.accounting_asked.append(asked)
-        return {job_id: job for job_id, job in self.answer("accounting").items() if job_id in asked}
+        return {job_id: job for job_id, job in self.given("accounting").items() if job_id in asked}
 
 
 @contextlib.asynccontextmanager
-async def watching(client: Script, beat: Beat = FAST) -> AsyncIterator[Watcher]:
+async def watching(client: Script, beat: Watching = FAST) -> AsyncIterator[Watcher]:
     """Run a watcher as long as this lasts."""
     watcher = Watcher(client, beat)
     task = asyncio.create_task(watcher.run())
@@ -168,7 +177,7 @@ async def test_nodes_and_accounts_outlive_a_failure_too() -> None:
 
 async def test_somebody_who_begins_to_wait_is_not_kept_until_the_next_beat() -> None:
     client = Script()
-    async with watching(client, replace(FAST, idle=FAR)) as watcher:
+    async with watching(client, FAST.model_copy(update={"idle_seconds": FAR})) as watcher:
         await watcher.first_view(20)
         await until(lambda: client.asked["jobs"] == 1)
         client.answers["jobs"] = {}
@@ -177,9 +186,32 @@ async def test_somebody_who_begins_to_wait_is_not_kept_until_the_next_beat() -> 
             await more(client, "jobs")
 
 
+async def test_who_only_waits_in_the_queue_is_not_asked_about_all_the_time_until_somebody_is_in_a_hurry() -> None:
+    client = Script()
+    async with watching(client, FAST.model_copy(update={"waiting_seconds": FAR})) as watcher:
+        await watcher.first_view(20)
+        with watcher.somebody_waits():
+            await more(client, "nodes", 20)
+            asked = client.asked["jobs"]
+            await more(client, "nodes", 20)
+            assert client.asked["jobs"] <= asked + 1
+            watcher.hurry()
+            await more(client, "jobs", 1)
+
+
+async def test_a_hurry_during_a_question_gets_an_answer_of_its_own() -> None:
+    client = Script()
+    async with watching(client, FAST.model_copy(update={"idle_seconds": FAR})) as watcher:
+        await watcher.first_view(20)
+        for _ in range(5):
+            asked = client.asked["jobs"]
+            watcher.hurry()
+            await until(lambda asked=asked: client.asked["jobs"] > asked)  # type: ignore[misc]
+
+
 async def test_nobody_who_waits_any_more_means_the_slow_beat_again() -> None:
     client = Script()
-    async with watching(client, replace(FAST, idle=FAR)) as watcher:
+    async with watching(client, FAST.model_copy(update={"idle_seconds": FAR})) as watcher:
         with watcher.somebody_waits(), watcher.somebody_waits():
             await more(client, "jobs")
         asked = client.asked["jobs"]
@@ -289,6 +321,32 @@ async def test_the_queue_is_asked_for_only_while_a_session_of_this_hub_waits() -
         client.answers["jobs"] = {"17": JOB}
         await until(lambda: watcher.view.queue is None)
         assert watcher.view.queue_epoch is None
+
+
+async def test_whoever_comes_into_the_queue_is_not_left_without_a_place_for_a_whole_beat() -> None:
+    client = Script()
+    client.answers["jobs"] = {"17": WAITING}
+    async with watching(client, FAST.model_copy(update={"queue_seconds": FAR})) as watcher:
+        watcher.follow("17")
+        await until(lambda: watcher.view.queue == (QUEUED,))
+        later = replace(QUEUED, job_id="18")
+        client.answers |= {"jobs": {"17": WAITING, "18": replace(WAITING, job_id="18")}, "queue": (QUEUED, later)}
+        watcher.follow("18")
+        await until(lambda: watcher.view.queue == (QUEUED, later))
+
+
+async def test_an_outage_is_said_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+    client = Script()
+    caplog.set_level(logging.INFO)
+    async with watching(client) as watcher:
+        await watcher.first_view(20)
+        client.answers["nodes"] = SlurmError("no connection to its login node")
+        await more(client, "nodes", 5)
+        client.answers["nodes"] = (NODE,)
+        await until(lambda: "nodes are told again" in caplog.text)
+    assert [each.getMessage() for each in caplog.records if "no new nodes" in each.getMessage()] == [
+        "leonardo: no new nodes: no connection to its login node"
+    ]
 
 
 async def test_a_queue_that_cannot_be_read_leaves_the_last_one() -> None:

@@ -14,6 +14,8 @@
 # Profile agrifood/remote-sensing, session 0123456789abcdef0123456789abcdef.
 
 environment=/opt/environments/base/x86_64-demo
+# Links are followed once, now: a later switch to another build must not reach this session.
+environment=$(readlink -m -- "$environment")
 if [ ! -x "$environment/bin/python" ]; then
     echo "hpchub: there is no environment at $environment on $(uname -n)" >&2
     exit 71

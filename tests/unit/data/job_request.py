@@ -24,6 +24,7 @@ FIELDS: dict[str, Any] = {
     "cores": 8,
     "memory_mb": 122_880,
     "minutes": 1530,
+    "reservation": None,
     "environment": "/opt/environments/base/x86_64-demo",
 }
 

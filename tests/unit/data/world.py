@@ -13,7 +13,7 @@ from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue, Profile
 from hpchub.catalogue.offers import Person
 from hpchub.catalogue.site import Cluster
-from hpchub.slurm.model import Association, ClusterView, Node, Partition, Qos
+from hpchub.slurm.model import Association, ClusterView, Limits, Node, Partition, Qos
 
 REPOSITORY = Path(__file__).parents[3]
 BOTH_QOS = frozenset({"normal", "boost_qos_dbg"})
@@ -76,7 +76,10 @@ BOOST = Partition("boost_usr_prod", up=True, max_minutes=1440)
 SERIAL = Partition("lrd_all_serial", up=True, max_minutes=240)
 BOOST_NODE = Node("n1", "127.0.0.1", frozenset({"boost_usr_prod"}), True, 32, 0, 494000, 0, {"a100": 4})
 SERIAL_NODE = Node("s1", "127.0.0.1", frozenset({"lrd_all_serial"}), True, 4, 0, 30800, 0)
-QOS = {"normal": Qos("normal"), "boost_qos_dbg": Qos("boost_qos_dbg", max_minutes=30, max_gpus_per_user=8)}
+QOS = {
+    "normal": Qos("normal"),
+    "boost_qos_dbg": Qos("boost_qos_dbg", Limits(max_minutes=30, user=(("gres/gpu", 8),))),
+}
 LEONARDO = ClusterView(
     "leonardo",
     taken_epoch=1.0,

@@ -152,8 +152,7 @@ def make_live_jobs() -> dict[str, str]:
     until(lambda: all(state(job_id) == "RUNNING" for job_id in jobs.values()), "jobs to run")
     slurm(f"scancel {jobs['cancelled-gpu']}", "ada")
     slurm("scontrol update nodename=lrdn0003,lrdn0004 state=drain reason=test")
-    window = "flags=maint starttime=now duration=60 users=root"
-    slurm(f"scontrol create reservation reservationname=m nodes=lrdn0005 {window}")
+    make_reservations()
     silent = living_pid(LAYOUT, "slurmd-lrdn0006")
     assert silent is not None
     os.kill(silent, signal.SIGKILL)
@@ -174,6 +173,30 @@ def make_live_jobs() -> dict[str, str]:
     return jobs
 
 
+def set_limits() -> None:
+    """Set limits of every kind, which stop none of the jobs here."""
+    modify = "sacctmgr -i modify"
+    most = "MaxTRESPerUser=gres/gpu=8,node=2 MaxTRES=gres/gpu=4 MaxTRESPA=gres/gpu:a100=16 GrpTRES=cpu=320,mem=1T"
+    least = "MinTRES=cpu=1 MaxJobsPU=7 MaxSubmitJobsPU=8 GrpJobs=70 GrpSubmitJobs=80"
+    slurm(f"{modify} qos boost_qos_dbg set {most} {least} Flags=PartitionTimeLimit,OverPartQOS")
+    slurm(f"{modify} account root where cluster=leonardo set GrpTRES=gres/gpu=32,mem=512G GrpSubmitJobs=90")
+    own = "MaxTRES=gres/gpu=2 MaxWall=06:00:00 MaxJobs=8 MaxSubmitJobs=9"
+    slurm(f"{modify} account aifac_cyber01 set {own} GrpTRES=cpu=64,gres/gpu=40 GrpJobs=60")
+    slurm("sacctmgr -i add user bruno account=aifac_manif01 partition=lrd_all_serial")
+
+
+def make_reservations() -> None:
+    """Keep nodes for maintenance, now and later, and for people."""
+    window = "flags=maint starttime=now duration=60 users=root"
+    slurm(f"scontrol create reservation reservationname=m nodes=lrdn0005 {window}")
+    later = "starttime=now+5days duration=02:00:00"
+    slurm(f"scontrol create reservation reservationname=later nodes=ALL flags=maint,ignore_jobs {later} users=root")
+    place = "partitionname=boost_usr_prod nodecnt=2 starttime=now+7days duration=01:00:00"
+    slurm(f"scontrol create reservation reservationname=s_tra_hack {place} accounts=tra26_hack")
+    part = "partitionname=lrd_all_serial nodecnt=1 corecnt=4 starttime=now+7days duration=01:00:00"
+    slurm(f"scontrol create reservation reservationname=part {part} users=ada,bruno")
+
+
 def requeue() -> str:
     """Let an admin put a running job back into the queue; it stays there for two minutes."""
     job_id = submit(SERIAL)
@@ -181,6 +204,15 @@ def requeue() -> str:
     slurm(f"scontrol requeue {job_id}")
     until(lambda: state(job_id) == "PENDING", "the job to wait again")
     return job_id
+
+
+def start() -> None:
+    """Start the demo's clusters."""
+    lifecycle.up(
+        LAYOUT,
+        load_clusters(REPOSITORY / "demo" / "clusters.toml"),
+        load_people(REPOSITORY / "demo" / "people.toml"),
+    )
 
 
 def capture(target: Path, job_ids: dict[str, str]) -> None:
@@ -193,6 +225,7 @@ def capture(target: Path, job_ids: dict[str, str]) -> None:
         "partitions": commands.partitions("leonardo"),
         "associations": commands.associations("leonardo"),
         "qos": commands.qos(),
+        "reservations": commands.reservations("leonardo"),
         "accounting": commands.accounting("leonardo", job_ids.values()),
     }
     environment = {**commands.ENVIRONMENT, "SLURM_CONF": str(CONF)}
@@ -203,18 +236,34 @@ def capture(target: Path, job_ids: dict[str, str]) -> None:
     (target / "version.txt").write_text(slurm("sinfo --version"))
 
 
+def capture_budgets(target: Path) -> None:
+    """Write what Slurm says of budgets: with one resource and with several, inherited, and with something used."""
+    several = "GrpTRESMins=cpu=6000,gres/gpu=1000,billing=300"
+    slurm(f"sacctmgr -i modify account aifac_cyber01 where cluster=leonardo set {several}")
+    slurm("sacctmgr -i add account aifac_manif01b parent=aifac_manif01 cluster=leonardo")
+    slurm("sacctmgr -i add user dario account=aifac_manif01b cluster=leonardo")
+    node = "--partition=boost_usr_prod --qos=normal --mem=8000M --time=20"
+    submit(f"{node} --cpus-per-task=32 --gres=gpu:a100:4 --account=aifac_clima01")
+    submit(f"{node} --cpus-per-task=8 --gres=gpu:a100:2 --account=aifac_manif01b", user="dario")
+    used = "sshare -h -P -M leonardo -A aifac_clima01 -o GrpTRESRaw"
+    until(lambda: "billing=0," not in slurm(used), "Slurm to count what is used")
+    environment = {**commands.ENVIRONMENT, "SLURM_CONF": str(CONF)}
+    done = subprocess.run(commands.budgets("leonardo"), env=environment, check=True, capture_output=True)
+    (target / "budgets.txt").write_bytes(done.stdout)
+
+
 def main() -> None:
     """Start a site, make jobs and nodes of every kind, write the answers into the folder of the version that runs."""
     year, month = slurm_version()
     target = Path(__file__).parent / f"{year}.{month:02}"
-    lifecycle.up(
-        LAYOUT,
-        load_clusters(REPOSITORY / "demo" / "clusters.toml"),
-        load_people(REPOSITORY / "demo" / "people.toml"),
-    )
+    start()
     try:
-        slurm("sacctmgr -i modify qos boost_qos_dbg set MaxTRESPerUser=gres/gpu=8,node=2 MaxTRES=gres/gpu=4")
+        set_limits()
         capture(target, {**make_ended_jobs(), **make_live_jobs(), "requeued": requeue()})
+        # On a cluster that is as new: nodes and associations of the others would be different ones.
+        lifecycle.clean(LAYOUT)
+        start()
+        capture_budgets(target)
     finally:
         lifecycle.down(LAYOUT)
 

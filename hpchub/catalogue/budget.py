@@ -1,0 +1,140 @@
+"""What is left of an allocation: values, levels and sentences.  Pure.
+
+The unit is the site's core-hour.  What follows from a budget is what CINECA says of its own
+(https://docs.hpc.cineca.it/hpc/hpc_intro.html): once a month's share is used up jobs run later, and once everything is
+used up or the end date has passed none is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol
+
+from hpchub.slurm.model import GroupLimit
+
+MINUTES_OF_AN_HOUR = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one account may spend on one cluster, as its source told it last."""
+
+    account: str
+    """In lower case."""
+    total_core_hours: float
+    used_core_hours: float
+    taken_epoch: float
+    """When the source was asked; what it said may be older (``saldo`` is worked out overnight)."""
+    end_date: date | None = None
+    """The last day; None where the source names none."""
+    month_total_core_hours: float | None = None
+    """The month's share; None where there is none."""
+    month_used_core_hours: float | None = None
+
+    @property
+    def left_core_hours(self) -> float:
+        return max(self.total_core_hours - self.used_core_hours, 0)
+
+
+class Level(StrEnum):
+    """How a budget stands, from the best to the worst; only the last two refuse a start."""
+
+    FINE = "fine"
+    LOW = "low"
+    MONTH_SPENT = "month-spent"
+    """The month's share is used up: jobs start, but later."""
+    NEARLY_SPENT = "nearly-spent"
+    SPENT = "spent"
+    ENDED = "ended"
+
+
+class Warnings(Protocol):
+    """From when on a budget is worth a warning: the site's ``budget`` of a cluster."""
+
+    low_percent: int
+    nearly_spent_percent: int
+    few_core_hours: int
+
+
+def level_of(budget: Budget, warnings: Warnings, today: date) -> Level:
+    """Tell how a budget stands on a day."""
+    if budget.end_date is not None and today > budget.end_date:
+        return Level.ENDED
+    left = budget.left_core_hours
+    if left <= 0:
+        return Level.SPENT
+    used_percent = 100 * budget.used_core_hours / budget.total_core_hours
+    if used_percent >= warnings.nearly_spent_percent or left < warnings.few_core_hours:
+        return Level.NEARLY_SPENT
+    if _month_is_spent(budget):
+        return Level.MONTH_SPENT
+    return Level.LOW if used_percent >= warnings.low_percent else Level.FINE
+
+
+def _month_is_spent(budget: Budget) -> bool:
+    total, used = budget.month_total_core_hours, budget.month_used_core_hours
+    return bool(total) and used is not None and used >= (total or 0)
+
+
+def left_in_words(budget: Budget) -> str:
+    """Say what is left: ``88 of 40,000 core-hours left, until 2027-01-07``."""
+    until = f", until {budget.end_date}" if budget.end_date else ""
+    return f"{_rounded(budget.left_core_hours)} of {_rounded(budget.total_core_hours)} core-hours left{until}"
+
+
+def _rounded(core_hours: float) -> str:
+    return f"{core_hours:,.0f}" if core_hours >= 10 or core_hours == 0 else f"{core_hours:.1f}"
+
+
+def spent_obstacle(budget: Budget, cluster: str, today: date) -> str | None:
+    """Say why nothing can be charged to this account any more; None while something can."""
+    if budget.end_date is not None and today > budget.end_date:
+        left = f"{_rounded(budget.left_core_hours)} of {_rounded(budget.total_core_hours)} core-hours were left"
+        return f"Allocation {budget.account} on {cluster} ended on {budget.end_date}; {left}."
+    if budget.left_core_hours <= 0:
+        return f"The budget of {budget.account} on {cluster} is used up: {left_in_words(budget)}."
+    return None
+
+
+def warnings_of(budget: Budget, cluster: str, warnings: Warnings, today: date) -> list[str]:
+    """Say what somebody who is about to spend from this budget has to know; nothing where all is well."""
+    level = level_of(budget, warnings, today)
+    sentences = []
+    if level in (Level.LOW, Level.NEARLY_SPENT):
+        nearly = "nearly spent" if level is Level.NEARLY_SPENT else "running low"
+        sentences.append(f"Allocation {budget.account} on {cluster} is {nearly}: {left_in_words(budget)}.")
+    if level not in (Level.SPENT, Level.ENDED) and _month_is_spent(budget):
+        sentences.append(
+            f"The share of this month of {budget.account} on {cluster} is used up "
+            f"({_rounded(budget.month_total_core_hours or 0)} core-hours): its jobs run later until the month ends."
+        )
+    return sentences
+
+
+def enough_minutes(budget: Budget, core_hours_an_hour: float) -> int | None:
+    """Tell for how long what is left pays a session of this cost; None where the session is free."""
+    if core_hours_an_hour <= 0:
+        return None
+    return int(budget.left_core_hours / core_hours_an_hour * MINUTES_OF_AN_HOUR)
+
+
+def from_slurm(
+    limits: Mapping[str, Iterable[GroupLimit]], core_hours_a_gpu_hour: float, taken_epoch: float
+) -> Mapping[str, Budget]:
+    """Make budgets of Slurm's own limits, by account: of several limits the one that leaves least.
+
+    An account without a limit has no budget here.  A minute of ``billing`` and of ``cpu`` counts as one core-minute.
+    """
+    found = {}
+    for account, of_account in limits.items():
+        budgets = [
+            Budget(account, limit.limit_minutes * weight, limit.used_minutes * weight, taken_epoch)
+            for limit in of_account
+            for weight in [(core_hours_a_gpu_hour if limit.tres == "gres/gpu" else 1) / MINUTES_OF_AN_HOUR]
+        ]
+        if budgets:
+            found[account] = min(budgets, key=lambda budget: budget.left_core_hours)
+    return found

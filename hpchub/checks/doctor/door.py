@@ -1,0 +1,50 @@
+"""Whether the door to the launcher works, and refuses what it must."""
+
+from __future__ import annotations
+
+import os
+
+from hpchub.checks.doctor.deployment import Deployment
+from hpchub.checks.finding import Finding, fault, fine
+from hpchub.errors import LauncherError
+
+NOBODYS_SESSION = "0" * 32
+
+
+async def door(deployment: Deployment, cluster: str) -> Finding:
+    """Ask for something of root's, which the launcher must refuse by itself: then the whole way to it works."""
+    login_node = deployment.site.clusters[cluster].ssh
+    words = login_node.launcher if login_node else deployment.site.launcher.door
+    command = " ".join(words)
+    if login_node is None and _is_missing(words[-1]):
+        says = f"`{command}` cannot work: there is no {words[-1]}."
+        return fault("door", says, f"{_SET_IT}, and install it there.", cluster)
+    try:
+        await deployment.launcher.log("root", cluster, NOBODYS_SESSION)
+    except LauncherError as error:
+        if "system account" in str(error):
+            return fine("door", "the launcher answers, and refuses to act as root.", cluster)
+        says = f"`{command}` does not do what it should: {error}"
+        return fault("door", says, _remedy(str(error), deployment.hub_user, command), cluster)
+    return fault(
+        "door", "The launcher acted as root when it was asked to.", "Take it away: `uid_min` is wrong.", cluster
+    )
+
+
+def _is_missing(program: str) -> bool:
+    return program.startswith("/") and not os.path.exists(program)
+
+
+def _remedy(words: str, hub_user: str, command: str) -> str:
+    if "must belong to root" in words:
+        return "Give the file that it names to root, writable by root alone; look at the finding `launcher`."
+    if "the launcher failed" in words:
+        return "Its policy cannot be read; look at the finding `policy`."
+    if "not in the sudoers" in words or "password is required" in words or "not allowed to execute" in words:
+        return f'Give {hub_user} this line in sudoers: `{hub_user} ALL=(root) NOPASSWD: {command.split()[-1]} ""`.'
+    if "no connection" in words:
+        return "`ssh` to the login node does not work; the hub's log says why."
+    return f"{_SET_IT}."
+
+
+_SET_IT = "Set `launcher.door` in the site file to the command that runs hpchub-launch as root"

@@ -1,0 +1,67 @@
+"""The hub's copy of the active events: the console pushes them, and a copy on disk outlives a restart of either."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from hpchub.catalogue.event import Event
+
+log = logging.getLogger(__name__)
+
+EVENTS = TypeAdapter(tuple[Event, ...])
+
+
+class EventKeeper:
+    """Keeps the active events, and their file.
+
+    Args:
+        file: where they are kept; a file that cannot be read is reported, left as it is, and means no events.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.events: tuple[Event, ...] = ()
+        self.problem = ""
+        """What is wrong with the file that was found at the start; empty once events were pushed again."""
+        try:
+            self.events = EVENTS.validate_json(file.read_bytes())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValidationError) as error:
+            self.problem = f"{file}: {error.strerror if isinstance(error, OSError) else wrong_in(error)}"
+            log.error("the events cannot be read, so there are none until they are pushed again: %s", self.problem)
+
+    def replace(self, events: tuple[Event, ...]) -> None:
+        """Take a new set into service, once it is on disk.
+
+        Raises:
+            OSError: it cannot be written; the old set stays.
+        """
+        descriptor, new = tempfile.mkstemp(dir=self._file.parent, prefix=".events-")
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(EVENTS.dump_json(events, indent=1))
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(new, self._file)
+        except OSError:
+            os.unlink(new)
+            raise
+        self.events, self.problem = events, ""
+
+    def of(self, user: str, groups: Iterable[str]) -> tuple[Event, ...]:
+        """Give the events that a person is a member of, open or not."""
+        groups = frozenset(groups)
+        return tuple(event for event in self.events if event.has(user, groups))
+
+
+def wrong_in(error: ValidationError) -> str:
+    """Name the places and what is wrong there, without repeating what was sent."""
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the body'}: {each['msg']}" for each in found)[:1000]

@@ -1,0 +1,119 @@
+"""``/hub/api/hpchub/offers``: what a person may start now, at which price, and why not the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterhub.apihandlers import APIHandler
+from tornado import web
+
+from hpchub.catalogue.maintenance import closing
+from hpchub.catalogue.model import Catalogue, Profile, Run, in_language
+from hpchub.catalogue.notes import notes_of
+from hpchub.catalogue.offers import Group, Person, offers
+from hpchub.catalogue.reasons import why_not_here
+from hpchub.catalogue.rules import accounts_of, is_for, matches, patterns_of
+from hpchub.engine import Engine
+from hpchub.slurm.model import ClusterView
+from hpchub.text import language_of
+
+
+def told(
+    catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView], language: str = "en"
+) -> list[dict[str, Any]]:
+    """Give an entry for each profile that is for the person, whether it can be started now or not."""
+    found: dict[tuple[str, Run], list[Group]] = {}
+    for group in offers(catalogue, person, views).groups:
+        found.setdefault((group.profile.slug, group.run), []).append(group)
+    return [
+        {
+            "profile": profile.slug,
+            "sector": profile.sector,
+            "title": in_language(profile.title, language),
+            "description": in_language(profile.description, language),
+            "environment": profile.environment,
+            "default_size": profile.default_size,
+            "places": [
+                _place(catalogue, person, views, profile, run, found.get((profile.slug, run), []))
+                for run in profile.runs_on
+            ],
+        }
+        for profile in catalogue.profiles.values()
+        if may_see(catalogue, person, views, profile)
+    ]
+
+
+def may_see(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView], profile: Profile) -> bool:
+    """Tell whether a profile is for a person who has an allocation that matches, wherever that can be used."""
+    patterns = patterns_of(catalogue, profile)
+    accounts = (account for view in views.values() for account in accounts_of(person, view))
+    return is_for(catalogue, profile.access, person) and any(matches(patterns, account) for account in accounts)
+
+
+def _place(
+    catalogue: Catalogue,
+    person: Person,
+    views: Mapping[str, ClusterView],
+    profile: Profile,
+    run: Run,
+    groups: list[Group],
+) -> dict[str, Any]:
+    view = views.get(run.cluster)
+    place: dict[str, Any] = {
+        "cluster": run.cluster,
+        "partition": run.partition,
+        "gpu_type": run.gpu_type,
+        "free_gpus": None,
+        "fits_minutes": None,
+        "choices": [_choice(group) for group in groups],
+        "notes": [],
+        "reason": None if groups else why_not_here(catalogue, person, view, profile, run),
+    }
+    if view is not None and groups:
+        known = closing(view, run.partition, person.now_epoch)
+        place["free_gpus"] = view.free_gpus(run.partition, run.gpu_type) if run.gpu_type else None
+        place["fits_minutes"] = known.fits_minutes if known else None
+        place["notes"] = list(notes_of(catalogue.site, person, views, groups))
+    return place
+
+
+def _choice(group: Group) -> dict[str, Any]:
+    return {
+        "allocations": {
+            account: [qos for qos in group.run.qos if qos in own] for account, own in group.accounts.items()
+        },
+        "sizes": [
+            {
+                "size": term.size,
+                "qos": term.qos,
+                "gpus": term.gpus,
+                "cores": term.cores,
+                "memory_mb": term.memory_mb,
+                "default_minutes": term.default_minutes,
+                "max_minutes": term.max_minutes,
+                "core_hours_an_hour": round(term.core_hours_an_hour, 4),
+                "gpu_hours_an_hour": term.gpus,
+            }
+            for term in group.terms
+        ],
+    }
+
+
+class OffersHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+    """One's own, or with ``?user=NAME`` those of somebody whose servers one may read."""
+
+    async def get(self) -> None:
+        if self.current_user is None:
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        name = self.get_argument("user", "") or self.current_user.name
+        user = self.find_user(name)
+        if user is None or not self.has_scope(f"read:servers!user={name}"):
+            raise web.HTTPError(404, "There is no such user, or none whose offers you may read; give ?user=NAME.")
+        engine: Engine = self.settings["hpchub"]
+        await engine.first_views()
+        person = engine.person(name, (group.name for group in user.orm_user.groups))
+        language = language_of(self.request.headers.get("Accept-Language", ""))
+        self.set_header("Vary", "Accept-Language")
+        self.finish(json.dumps(told(engine.catalogue_of(name), person, engine.views, language)))

@@ -1,0 +1,72 @@
+"""Everybody can use the pages: axe-core judges each of them by WCAG 2.2 AA, light and dark, in both languages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.faults import closed_nodes, settings_that_end_the_server
+from tests.browser.visitor import NARROW, WIDE, Visitor
+from tests.support.site import Site
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SMALLEST = 320
+"""CSS pixels (WCAG 2.2, 1.4.10)."""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds, one line an element."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{rule['id']}: {node['html']} ({node['failureSummary']})" for rule in found for node in rule["nodes"]]
+
+
+def judge(visitor: Visitor, name: str) -> None:
+    """Judge a page as it is, in both themes, and as narrow as a page may have to be."""
+    for theme in THEMES:
+        # without motion: a colour that is on its way to another is neither
+        visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        assert violations(visitor.page) == []
+        visitor.screenshot(f"{name}-{theme}", [WIDE, NARROW, SMALLEST])
+    visitor.page.emulate_media(color_scheme="light")
+
+
+def test_the_sign_in_page(visitor: Visitor) -> None:
+    visitor.go("/hub/login")
+    judge(visitor, "access-sign-in")
+
+
+def test_the_sign_in_page_in_italian(italian_visitor: Visitor) -> None:
+    italian_visitor.go("/hub/login")
+    judge(italian_visitor, "access-sign-in-it")
+
+
+@pytest.mark.parametrize("path", ["/hub/home", "/hub/spawn", "/hub/user/carla/", "/hub/no-such-page"])
+def test_a_page_of_somebody_without_sessions(visitor: Visitor, path: str) -> None:
+    visitor.sign_in("carla")
+    visitor.go(path)
+    judge(visitor, f"access-{path.strip('/').replace('/', '-')}")
+
+
+def test_the_pages_of_a_session_in_italian(site: Site, italian_visitor: Visitor) -> None:
+    visitor, page = italian_visitor, italian_visitor.page
+    visitor.sign_in("bruno")
+    visitor.go("/hub/spawn")
+    page.locator("[data-profile] > summary").first.click()
+    judge(visitor, "access-spawn-it")
+    with closed_nodes(site), settings_that_end_the_server(site, "bruno"):
+        visitor.press_start("cybersecurity/log-analysis", cluster="leonardo")
+        expect(page.locator("[aria-current=step]")).to_contain_text("In coda")
+        page.get_by_text("Dettagli").click()
+        judge(visitor, "access-waiting-it")
+        page.goto(f"{visitor.url}/hub/home")
+        judge(visitor, "access-home-it")
+    with settings_that_end_the_server(site, "bruno"):
+        visitor.go("/hub/spawn-pending/bruno")
+        expect(page.locator("#hpchub-reason")).to_be_visible(timeout=30_000)
+        judge(visitor, "access-failed-it")
+        page.get_by_role("link", name="Mostra il log").click()
+        judge(visitor, "access-log-it")
