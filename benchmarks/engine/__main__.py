@@ -1,26 +1,38 @@
-"""``python3 -m benchmarks.engine small|full RESULTS.md``: all measurements in one run, one after the other."""
+"""The benchmark's program: measures sections, notes how rings of tests ended, and puts the page together.
+
+``python3 -m benchmarks.engine measure bench|soak FOLDER [SECTION…]``, ``… ring FOLDER NAME PASSED FAILED SKIPPED
+[SLURM]`` and ``… page bench|soak FOLDER PAGE``.  The folder keeps the figures of each section; ``page`` fails where a
+target is not met.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.engine import click, idle, load, restart, rush, slurm, tables, targets
+from benchmarks.engine import click, idle, load, restart, rush, sections, slurm, tables, targets
+from benchmarks.engine.click import Clicks
+from benchmarks.engine.idle import Rest
 from benchmarks.engine.peers import Peer
 from benchmarks.engine.place import FULL, ROOM, OurSite, make_site
-from benchmarks.engine.results import Table, machine, page, peers_versions, plain
-from demo.place import REPOSITORY
+from benchmarks.engine.restart import Restart
+from benchmarks.engine.results import facts, page, plain
+from benchmarks.engine.rush import Rush
 from demo.steps import step
 from tests.support.cheap import cheap_environment, responder
+
+BATCHSPAWNERS = None, {"partition": "boost_usr_prod"}
+"""batchspawner's choices: where there is room, and where its servers have to wait."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much is measured."""
 
-    verb: str
-    """The verb of ./run that it belongs to."""
     sizes: tuple[tuple[int, int], ...]
     """Servers that run and servers that wait."""
     sizes_of_batchspawner: tuple[tuple[int, int], ...]
@@ -30,105 +42,151 @@ class Plan:
     clicks: int
 
 
-SMALL = Plan("bench", ((10, 10), (100, 10)), ((10, 10), (100, 10)), 30, 50, 20)
-FULL_PLAN = Plan("soak", ((10, 10), (100, 100), (1000, 100)), ((10, 10), (100, 100)), 60, 200, 20)
-# Its hub polls each of 1,000 servers every 30 s through sudo, 33 times a second; two cores carry no more than that.
+PLANS = {
+    "bench": Plan(((10, 10), (100, 10)), ((10, 10), (100, 10)), 30, 50, 20),
+    # batchspawner's hub polls each server that runs every 30 s through sudo, and each that waits twice a second.
+    "soak": Plan(((10, 10), (1000, 100)), ((10, 10), (100, 100)), 60, 200, 20),
+}
 
 
-class Run:
-    """One run: measures, prints and keeps the tables."""
+class Bench:
+    """A site to measure on, and how much."""
 
     def __init__(self, plan: Plan, site: OurSite) -> None:
         self.plan = plan
         self.site = site
-        self.tables: list[Table] = []
-        self.targets: list[targets.Target] = []
 
-    def keep(self, table: Table) -> None:
-        """Print a table now, and keep it for the page."""
-        print(plain(table), flush=True)
-        self.tables.append(table)
-
-    def clicks(self) -> None:
+    def clicks(self) -> Clicks:
         """Real notebooks, one at a time; the hubs of all three run meanwhile and do nothing else."""
+        self.site.start()
         peers = [Peer(self.site, "batchspawner"), Peer(self.site, "moss")]
         try:
             for peer in peers:
                 peer.start()
-            with step(f"{self.plan.clicks} notebooks of each"):
-                clicks = click.measure(self.site, peers, self.plan.clicks)
+            return click.measure(self.site, peers, self.plan.clicks)
         finally:
             for peer in peers:
                 peer.stop()
-        self.keep(tables.clicks(clicks))
-        self.targets += targets.of_clicks(clicks)
 
-    def cheap(self) -> None:
-        """Many servers that sleep: first ours, then batchspawner's."""
+    def idle(self) -> Rest:
+        """Our hub while nothing changes."""
+        with self._cheap() as hub:
+            plan = self.plan
+            people, pid = self.site.people, lambda: self.site.pid
+            return idle.of_sizes(hub, pid, people, plan.sizes, (ROOM, FULL), plan.rest_seconds, ours=True)
+
+    def restart(self) -> Restart:
+        """Our hub is killed."""
+        with self._cheap() as hub:
+            servers = load.names(self.site.people, self.plan.sizes[-1][0])
+            load.start_until_ready(hub, servers, ROOM, seconds=600)
+            return restart.measure(self.site, servers)
+
+    def rush(self) -> Rush:
+        """A room starts at once with ours."""
+        with self._cheap() as hub:
+            return rush.measure(hub, self.site.people, self.plan.room, ROOM)
+
+    @contextmanager
+    def _cheap(self) -> Iterator[Any]:
+        """Our hub, whose servers only sleep."""
         folder = self.site.place.folder / "cheap"
-        slurm.fill()
-        with responder(folder):
-            with cheap_environment(folder, self.site.builds):
-                ours, restarted, our_rush = self._ours()
-            theirs, their_rush = self._batchspawners(folder)
-        self.keep(tables.queries(ours.costs, theirs.costs))
-        self.keep(tables.answers(ours, theirs))
-        self.keep(tables.restart(restarted))
-        self.keep(tables.rush(our_rush, their_rush))
-        self.targets += targets.of_rest(ours, theirs) + targets.of_restart(restarted) + targets.of_rush(our_rush)
+        with responder(folder), cheap_environment(folder, self.site.builds):
+            self.site.start()
+            yield self.site.hub
 
-    def _ours(self) -> tuple[idle.Rest, restart.Restart, rush.Rush]:
-        hub, plan, people = self.site.hub, self.plan, self.site.people
-        with step("ours at rest"):
-            rest = idle.of_sizes(
-                hub, lambda: self.site.pid, people, plan.sizes, (ROOM, FULL), plan.rest_seconds, ours=True
+    def idle_of_batchspawner(self) -> Rest:
+        """batchspawner's hub while nothing changes."""
+        with self._batchspawner() as peer:
+            people, plan = self.site.people, self.plan
+            sizes = plan.sizes_of_batchspawner
+            return idle.of_sizes(
+                peer.hub, lambda: peer.pid, people, sizes, BATCHSPAWNERS, plan.rest_seconds, ours=False
             )
-        servers = load.names(people, plan.sizes[-1][0])
-        with step("a restart of the hub"):
-            restarted = restart.measure(self.site, servers)
-        load.stop(hub, servers, 900)
-        with step("a room that starts at once"):
-            found = rush.measure(hub, people, plan.room, ROOM)
-        self.site.stop()
-        return rest, restarted, found
 
-    def _batchspawners(self, folder: Path) -> tuple[idle.Rest, rush.Rush]:
-        plan, people = self.plan, self.site.people
-        peer = Peer(self.site, "batchspawner", folder)
-        choices = None, {"partition": "boost_usr_prod"}
-        try:
-            peer.start()
-            with step("a room that starts at once, batchspawner"):
-                found = rush.measure(peer.hub, people, plan.room, None)
-            with step("batchspawner at rest"):
-                sizes = plan.sizes_of_batchspawner
-                rest = idle.of_sizes(peer.hub, lambda: peer.pid, people, sizes, choices, plan.rest_seconds, ours=False)
-        finally:
-            peer.stop()
-        return rest, found
+    def rush_of_batchspawner(self) -> Rush:
+        """A room starts at once with batchspawner."""
+        with self._batchspawner() as peer:
+            return rush.measure(peer.hub, self.site.people, self.plan.room, BATCHSPAWNERS[0])
+
+    @contextmanager
+    def _batchspawner(self) -> Iterator[Peer]:
+        folder = self.site.place.folder / "cheap"
+        with responder(folder):
+            peer = Peer(self.site, "batchspawner", folder)
+            try:
+                peer.start()
+                yield peer
+            finally:
+                peer.stop()
+
+    @property
+    def ways(self) -> dict[str, Callable[[], Any]]:
+        """How each section is measured."""
+        return {
+            "clicks": self.clicks,
+            "idle": self.idle,
+            "restart": self.restart,
+            "rush": self.rush,
+            "idle-batchspawner": self.idle_of_batchspawner,
+            "rush-batchspawner": self.rush_of_batchspawner,
+        }
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, and write the page."""
-    kind, out = arguments
-    plan = {"small": SMALL, "full": FULL_PLAN}[kind]
+def measure(plan: str, folder: Path, *names: str) -> int:
+    """Measure sections, by default all; each on its own, so that what one leaves behind troubles no other."""
+    unknown = [name for name in names if name not in sections.MEASURED]
+    if unknown:
+        raise SystemExit(f"there is no section {unknown[0]!r}; there are: {', '.join(sections.MEASURED)}")
     site = make_site()
     try:
         site.install()
-        site.start()
-        run = Run(plan, site)
-        facts = {
-            **machine(),
-            **peers_versions(REPOSITORY / "requirements/hub.txt", REPOSITORY / "benchmarks/requirements.txt"),
-        }
-        run.clicks()
-        run.cheap()
+        slurm.fill()
+        for name in names or sections.MEASURED:
+            with step(f"measuring {name}"):
+                found = Bench(PLANS[plan], site).ways[name]()
+            sections.write(folder, name, sections.Section(facts=facts(), found=found))
+            site.stop()
+            slurm.cancel_all()
     finally:
         site.down()
-    run.keep(targets.table(run.targets))
-    Path(out).write_text(page(plan.verb, facts, [run.tables[-1], *run.tables[:-1]]))
+    for table in tables.of_sections({name: each for name, each in sections.read(folder).items() if name in names}):
+        print(plain(table))
+    return 0
+
+
+def ring(folder: Path, name: str, passed: str, failed: str, skipped: str, other_slurm: str = "") -> int:
+    """Note how a ring of tests ended, perhaps with a Slurm that is not this machine's own."""
+    found = sections.Ring(passed=int(passed), failed=int(failed), skipped=int(skipped))
+    here = facts()
+    sections.write(
+        folder, f"ring-{name}", sections.Section(facts={**here, "Slurm": other_slurm or here["Slurm"]}, found=found)
+    )
+    return 0
+
+
+def put_together(plan: str, folder: Path, out: Path) -> int:
+    """Write the page from all sections that were measured; return 1 where a target is missed."""
+    found, rings = sections.read(folder), sections.read_rings(folder)
+    wanted = targets.of_sections(found)
+    made = [targets.table(wanted), *tables.of_sections(found), *tables.of_rings(rings)]
+    for table in made:
+        print(plain(table))
+    out.write_text(page(plan, found | rings, made))
     print(f"\nwritten to {out}")
-    return 0 if all(target.met for target in run.targets) else 1
+    return 0 if all(target.met for target in wanted) else 1
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first word says."""
+    match arguments:
+        case ["measure", ("bench" | "soak") as plan, folder, *names]:
+            return measure(plan, Path(folder), *names)
+        case ["ring", folder, name, passed, failed, skipped, *other_slurm]:
+            return ring(Path(folder), name, passed, failed, skipped, *other_slurm)
+        case ["page", ("bench" | "soak") as plan, folder, out]:
+            return put_together(plan, Path(folder), Path(out))
+    raise SystemExit(__doc__)
 
 
 if __name__ == "__main__":

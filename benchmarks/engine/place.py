@@ -10,13 +10,15 @@ from pathlib import Path
 
 from benchmarks.engine import slurm
 from benchmarks.engine.api import Hub
-from demo import cache, door, hub, site, software
-from demo.__main__ import devcluster
-from demo.place import ENVIRONMENT, REPOSITORY, SOFTWARE_TARGET, Place
+from demo import cache, door, environments, hub, site, software
+from demo.__main__ import devcluster, fetch
+from demo.place import REPOSITORY, SOFTWARE_TARGET, Place
 from demo.steps import Argv, run
 from tests.support.wait import until
 
 SESSIONS_OF_ONE_PERSON = 100
+ENVIRONMENT = "base"
+"""That of `ROOM`: what runs is measured, what waits needs none."""
 ROOM = {"profile": "general/data-preparation", "cluster": "leonardo", "size": "small", "minutes": 240}
 """A choice for the partition with room for all."""
 FULL = {"profile": "general/pytorch", "cluster": "leonardo", "size": "small", "minutes": 240}
@@ -51,7 +53,7 @@ class OurSite:
     @property
     def builds(self) -> Path:
         """Where the builds of the notebooks' environment lie."""
-        return self.place.folder / "environments" / ENVIRONMENT / SOFTWARE_TARGET
+        return self.place.environments / ENVIRONMENT / SOFTWARE_TARGET
 
     def install(self) -> None:
         """Start the clusters and put everything of the demo in place; start no hub."""
@@ -59,13 +61,13 @@ class OurSite:
         clusters = Path(__file__).with_name("clusters.toml")
         if devcluster("up", place, "--clusters", str(clusters), "--people", "demo/people.toml") != 0:
             raise RuntimeError("the benchmark's Slurm did not start")
-        cache.fetch(place)
+        fetch(place)
         software.install(place)
         door.install(place)
         site.install(place)
         text = place.site.read_text()
         place.site.write_text(text.replace("session_limit: 3", f"session_limit: {SESSIONS_OF_ONE_PERSON}"))
-        software.build_environment(place)
+        environments.lay(place)
         self._add_batchspawner()
         # Slurm's own default; squeue behind sudo needs no variable then.
         Path("/etc/slurm").mkdir(exist_ok=True)

@@ -39,6 +39,19 @@ def cancel_waiting() -> None:
     until(lambda: not jobs("pending"), "no job to wait any more", 60, 1)
 
 
+def cancel_all() -> None:
+    """Cancel all jobs of hubs, as an administrator, and wait until they are gone."""
+    for name in JOB_NAMES:
+        run("scancel", "-M", "leonardo", "-n", name)
+    until(lambda: not jobs("pending,running,completing"), "no job of a hub to be left", 300, 1)
+
+
+def version() -> str:
+    """Give Slurm's version; the client's, which comes with the daemons."""
+    said = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.strip().removeprefix("slurm").removeprefix("-wlm").strip()
+
+
 def fill() -> None:
     """Take the one node of the partition that shall be full."""
     options = ["-A", "aifac_manif01", "-p", "boost_usr_prod", "-N", "1", "--exclusive", "-t", "240", "-J", "filler"]
@@ -46,8 +59,3 @@ def fill() -> None:
     until(
         lambda: "R" in run("squeue", "-M", "leonardo", "-h", "-n", "filler", "-o", "%t").split(), "the node to be full"
     )
-
-
-def empty() -> None:
-    """Give it back."""
-    run("scancel", "-M", "leonardo", "-n", "filler", user="dario")

@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Cost, Rest
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.results import Table, a_minute, milliseconds, seconds
 from benchmarks.engine.rush import Rush
+from benchmarks.engine.sections import Ring, Section
 
 NAMES = {"floor": "bare `sbatch` (the floor)", "ours": "ours", "batchspawner": "batchspawner", "moss": "MOSS"}
+
+
+def of_sections(measured: Mapping[str, Section[Any]]) -> list[Table]:
+    """Give the tables of what was measured, a peer's figures beside ours."""
+    found = {name: section.found for name, section in measured.items()}
+    made = []
+    if "clicks" in found:
+        made.append(clicks(found["clicks"]))
+    hubs = _both(found, "idle")
+    if hubs:
+        made += [queries(hubs), answers(hubs)]
+    if "restart" in found:
+        made.append(restart(found["restart"]))
+    rushes = _both(found, "rush")
+    if rushes:
+        made.append(rush(rushes))
+    return made
+
+
+def _both(found: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Give what a section found, by who was measured."""
+    who = {"ours": section, "batchspawner": f"{section}-batchspawner"}
+    return {name: found[each] for name, each in who.items() if each in found}
+
+
+def of_rings(rings: Mapping[str, Section[Ring]]) -> list[Table]:
+    """Give the table of the rings of tests, if any was run."""
+    table = Table("Tests", "", ("ring", "passed", "failed", "skipped"))
+    for name, ring in rings.items():
+        table.rows.append((name, str(ring.found.passed), str(ring.found.failed), str(ring.found.skipped)))
+    return [table] if rings else []
 
 
 def clicks(found: Clicks) -> Table:
@@ -30,7 +63,7 @@ def clicks(found: Clicks) -> Table:
     return table
 
 
-def queries(ours: Sequence[Cost], theirs: Sequence[Cost]) -> Table:
+def queries(hubs: Mapping[str, Rest]) -> Table:
     """What Slurm is asked while nothing changes."""
     table = Table(
         "What a hub asks of Slurm",
@@ -38,25 +71,8 @@ def queries(ours: Sequence[Cost], theirs: Sequence[Cost]) -> Table:
         "that clients send, those included. Cheap servers: jobs that sleep, and one process that answers for all.",
         ("running + waiting", "who", "job queries a minute", "requests a minute", "hub's CPU, of one core"),
     )
-    other = {(cost.running, cost.queued): cost for cost in theirs}
-    for cost in ours:
-        load = f"{cost.running:,} + {cost.queued}"
-        table.rows.append(_cost_row(load, "ours", cost))
-        peer = other.get((cost.running, cost.queued))
-        if peer is None:
-            table.rows.append((load, "batchspawner", "not measured", "not measured", "not measured"))
-            continue
-        table.rows.append(_cost_row(load, "batchspawner", peer))
-        if cost.asked.job_queries and cost.asked.by_clients:
-            table.rows.append(
-                (
-                    "",
-                    "how many times more",
-                    _ratio(peer, cost, "job_queries"),
-                    _ratio(peer, cost, "by_clients"),
-                    f"{peer.cpu_share / max(cost.cpu_share, 0.001):.0f}",
-                )
-            )
+    for who, rest in hubs.items():
+        table.rows += [_cost_row(f"{cost.running:,} + {cost.queued}", who, cost) for cost in rest.costs]
     return table
 
 
@@ -71,13 +87,7 @@ def _cost_row(load: str, who: str, cost: Cost) -> Sequence[str]:
     )
 
 
-def _ratio(peer: Cost, cost: Cost, what: str) -> str:
-    more = getattr(peer.asked, what) / peer.asked.seconds
-    less = getattr(cost.asked, what) / cost.asked.seconds
-    return f"{more / less:,.0f}"
-
-
-def answers(ours: Rest, theirs: Rest) -> Table:
+def answers(hubs: Mapping[str, Rest]) -> Table:
     """How fast the API is under these loads."""
     table = Table(
         "API under the load",
@@ -93,7 +103,7 @@ def answers(ours: Rest, theirs: Rest) -> Table:
             "failed",
         ),
     )
-    for who, rest in (("ours", ours), ("batchspawner", theirs)):
+    for who, rest in hubs.items():
         for cost, each in zip(rest.costs[1::2], rest.answers, strict=True):
             table.rows.append(
                 (
@@ -138,14 +148,14 @@ def restart(found: Restart) -> Table:
     return table
 
 
-def rush(ours: Rush, theirs: Rush) -> Table:
+def rush(hubs: Mapping[str, Rush]) -> Table:
     """A room that starts at once."""
     table = Table(
         "A room that presses Start at once",
         "Cheap servers; until Slurm has every job, and until every server is ready. The API is asked meanwhile.",
         ("servers", "who", "all submitted", "all ready", "API, median", "API, p99", "API, slowest", "refused at first"),
     )
-    for who, each in (("ours", ours), ("batchspawner", theirs)):
+    for who, each in hubs.items():
         table.rows.append(
             (
                 str(each.servers),
