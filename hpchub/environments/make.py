@@ -13,7 +13,10 @@ file there (:mod:`hpchub.environments.on_cluster`).
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -36,6 +39,8 @@ UV_SECONDS = 3600
 CHECK_SECONDS = 600
 """How long the imports of an environment may take: a large one on a cold parallel file system takes minutes."""
 
+COMPILER = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0)"
+"""Packages carry files that are no valid Python on purpose (templates, test data), so that mistakes are no news."""
 IMPORTER = """
 import importlib, sys
 for name in sys.argv[1:]:
@@ -121,8 +126,10 @@ def _make(order: dict[str, Any], lock: bytes, version: str, place: str, name: st
         run([uv, "venv", "--quiet", "--relocatable", "--python", order["python"], folder], work, UV_SECONDS)
         packages = sum(1 for line in lock.splitlines() if line[:1].isalnum())
         tell(f"installing {packages} packages")
-        sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
-        run([*sync, "--python", f"{folder}/bin/python", lock_file], work, UV_SECONDS)
+        sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", f"{folder}/bin/python", lock_file]
+        run(sync, work, UV_SECONDS)
+        share_bytecode(folder, order["root"], version)
+        run([f"{folder}/bin/python", "-I", "-c", COMPILER, f"{folder}/lib"], work, UV_SECONDS)
         open_to_all(folder)
         tell(f"checking {len(order['imports'])} imports and the notebook server")
         problems = [*check_runs(folder, order["imports"]), *closed_to_others(folder)]
@@ -142,6 +149,46 @@ def _make(order: dict[str, Any], lock: bytes, version: str, place: str, name: st
         raise MakeError(f"{place}: {error}") from error
     finally:
         shutil.rmtree(work)
+
+
+def share_bytecode(folder: str, root: str, version: str) -> None:
+    """Link the bytecode that other builds of the same Python have of the very same files.
+
+    uv links the files of a package from its cache, so that builds share them, and most of a build's time is compiling.
+    Bytecode names no folder that matters: Python puts the file's own path in when it loads it.
+    """
+    sources = {_identity(path): path for path in _sources(folder)}
+    for build in _builds(root, version):
+        for path in _sources(build):
+            ours = sources.get(_identity(path))
+            cached = importlib.util.cache_from_source(path)
+            if ours is not None and os.path.isfile(cached):
+                del sources[_identity(ours)]
+                target = importlib.util.cache_from_source(ours)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                # What cannot be linked (some file systems limit it) is compiled like the rest.
+                with contextlib.suppress(OSError):
+                    os.link(cached, target)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
+
+
+def _sources(folder: str) -> Iterator[str]:
+    for parent, _folders, names in os.walk(folder):
+        yield from (os.path.join(parent, name) for name in names if name.endswith(".py"))
+
+
+def _builds(root: str, version: str) -> Iterator[str]:
+    """Give the finished builds of the Python that runs this, all environments and targets."""
+    if version != platform.python_version():
+        return  # its bytecode has another name
+    for listed in glob.glob(os.path.join(glob.escape(root), "*", "*", "*", MANIFEST)):
+        with open(listed, encoding="utf-8") as file:
+            if json.load(file)["python"] == version:
+                yield os.path.dirname(listed)
 
 
 def open_to_all(folder: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -70,6 +71,25 @@ def test_no_script_of_a_build_names_the_folder_it_was_made_in(catalogue: Path, t
 def test_a_build_is_compiled(catalogue: Path, tmp_path: Path) -> None:
     current = build(catalogue, "tiny", TARGET, tmp_path / "root", UV)
     assert list(current.glob("lib/python3*/site-packages/__pycache__/tiny.*.pyc"))
+
+
+def test_builds_share_the_bytecode_of_the_files_that_they_share(catalogue: Path, tmp_path: Path) -> None:
+    environments = catalogue / "environments"
+    shutil.copytree(environments / "tiny", environments / "twin")
+    with (environments / "twin" / f"{TARGET}.txt").open("a") as lock:
+        lock.write("# another lock, and so another build\n")
+    one, other = (build(catalogue, name, TARGET, tmp_path / "root", UV) for name in ("tiny", "twin"))
+    assert one.resolve().name != other.resolve().name
+    (bytecode,) = one.glob("lib/python3*/site-packages/__pycache__/tiny.*.pyc")
+    assert bytecode.samefile(other / bytecode.relative_to(one))
+    assert import_of(other) == str(other / bytecode.relative_to(one).parents[1] / "tiny.py")
+
+
+def import_of(build: Path) -> str:
+    """Where a build's Python says that the code of `tiny` stands."""
+    program = "import tiny; print(next(f.__code__.co_filename for f in vars(tiny).values() if hasattr(f, '__code__')))"
+    done = subprocess.run([build / "bin" / "python", "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def test_every_user_can_read_a_build_whatever_the_umask(catalogue: Path, tmp_path: Path) -> None:
