@@ -90,8 +90,11 @@ def form_html(
     preset: Mapping[str, str] | None = None,
     notices: Sequence[str] = (),
     budgets: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> str:
     """Draw the spawn page's form, below what everybody has to know now (``notices``) and what is left to spend.
+
+    That is open where there are ``warnings`` about it.
 
     ``last`` is the last accepted choice; it is offered again only while it still is an offer.  ``message`` says why
     there is nothing to choose, and is shown only then.  ``preset`` is a part of a choice that a link brought: it opens
@@ -120,6 +123,7 @@ def form_html(
         message=message,
         notices=notices,
         budgets=budgets,
+        warnings=warnings,
     )
 
 

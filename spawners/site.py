@@ -17,7 +17,7 @@ from jupyterhub import orm
 
 from hpchub.catalogue.choice import Accepted, accept, default_offer
 from hpchub.catalogue.model import Catalogue
-from hpchub.catalogue.notes import notes_of
+from hpchub.catalogue.notes import budget_notes, notes_of
 from hpchub.catalogue.offers import Offer, Person, offers
 from hpchub.catalogue.reasons import budget_lines, echo, silence
 from hpchub.environments.own import OwnEnvironment
@@ -72,9 +72,9 @@ class SiteSpawner(LastingSpawner):
             notices=[
                 *(text for cluster in {offer.cluster: None for offer in mine} if (text := silence(views[cluster]))),
                 *notes_of(catalogue.site, person, views, mine.groups),
-                *warnings,
             ],
             budgets=budgets,
+            warnings=[*warnings, *budget_notes(person, mine.groups)],
         )
 
     def _language(self) -> str:

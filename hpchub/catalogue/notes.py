@@ -55,7 +55,6 @@ def _notes(site: Site, person: Person, view: ClusterView, groups: list[Group]) -
     longest_minutes = max(term.max_minutes for group in groups for term in group.terms)
     if note := closing_note(site, view, run, person.now_epoch, longest_minutes):
         yield note
-    yield from budget_notes(person, groups)
     if not person.held:
         return
     counting = associations_of(person, view, run.partition)

@@ -11,7 +11,7 @@ from tornado import web
 
 from hpchub.catalogue.maintenance import closing
 from hpchub.catalogue.model import Catalogue, Profile, Run, in_language
-from hpchub.catalogue.notes import notes_of
+from hpchub.catalogue.notes import budget_notes, notes_of
 from hpchub.catalogue.offers import Group, Person, offers
 from hpchub.catalogue.reasons import why_not_here
 from hpchub.catalogue.rules import accounts_of, is_for, matches, patterns_of
@@ -75,7 +75,7 @@ def _place(
         known = closing(view, run.partition, person.now_epoch)
         place["free_gpus"] = view.free_gpus(run.partition, run.gpu_type) if run.gpu_type else None
         place["fits_minutes"] = known.fits_minutes if known else None
-        place["notes"] = list(notes_of(catalogue.site, person, views, groups))
+        place["notes"] = [*notes_of(catalogue.site, person, views, groups), *budget_notes(person, groups)]
     return place
 
 
