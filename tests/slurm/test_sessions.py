@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -59,7 +60,16 @@ def test_the_job_is_what_was_asked_for(site: Site, user: str, choice: dict[str, 
     assert job["Requeue"] == "0"
     assert megabytes(job["MinMemoryNode"]) == session["memory_mb"]
     comment = parse_qs(job["Comment"], keep_blank_values=True)
-    assert comment == {"hpchub": ["1"], "hub": ["demo"], "user": [user], "server": [""], "session": [session["id"]]}
+    sector = choice["profile"].partition("/")[0]
+    place = f"{sector}/x86_64-demo"
+    assert comment == {
+        "hpchub": ["1"],
+        "hub": ["demo"],
+        "user": [user],
+        "server": [""],
+        "session": [session["id"]],
+        "build": [f"{place}/{os.readlink(site.folder / 'environments' / place / 'current')}"],
+    }
 
 
 def megabytes(memory: str) -> int:
