@@ -6,14 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jupyterhub.apihandlers import APIHandler
-from tornado import web
-
 from hpchub.catalogue.budget import level_of, spent_obstacle, warnings_of
 from hpchub.catalogue.moments import day_of, zone_of
 from hpchub.catalogue.rules import Person, accounts_of
 from hpchub.catalogue.site import Site
-from hpchub.engine import Engine
+from hpchub.handlers.person import OfPerson
 from hpchub.slurm.model import ClusterView
 
 
@@ -59,18 +56,9 @@ FIELDS = (
 )
 
 
-class BudgetsHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """One's own, or with ``?user=NAME`` those of somebody whose servers one may read."""
+class BudgetsHandler(OfPerson):
+    """All of a person's allocations on all clusters."""
 
     async def get(self) -> None:
-        if self.current_user is None:
-            raise web.HTTPError(403, "Missing or invalid credentials.")
-        name = self.get_argument("user", "") or self.current_user.name
-        user = self.find_user(name)
-        if user is None or not self.has_scope(f"read:servers!user={name}"):
-            raise web.HTTPError(404, "There is no such user, or none whose budgets you may read; give ?user=NAME.")
-        engine: Engine = self.settings["hpchub"]
-        # A hub that has just started does not know yet whose allocations are whose.
-        await engine.first_views()
-        person = engine.person(name, (group.name for group in user.orm_user.groups))
-        self.finish(json.dumps(told(engine.catalogue.site, person, engine.views)))
+        person = await self.person_asked_about("budgets")
+        self.finish(json.dumps(told(self.engine.catalogue.site, person, self.engine.views)))

@@ -6,16 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jupyterhub.apihandlers import APIHandler
-from tornado import web
-
 from hpchub.catalogue.maintenance import closing
 from hpchub.catalogue.model import Catalogue, Profile, Run, in_language
 from hpchub.catalogue.notes import budget_notes, notes_of
 from hpchub.catalogue.offers import Group, Person, offers
 from hpchub.catalogue.reasons import why_not_here
 from hpchub.catalogue.rules import accounts_of, is_for, matches, patterns_of
-from hpchub.engine import Engine
+from hpchub.handlers.person import OfPerson
 from hpchub.slurm.model import ClusterView
 from hpchub.text import language_of
 
@@ -101,19 +98,11 @@ def _choice(group: Group) -> dict[str, Any]:
     }
 
 
-class OffersHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """One's own, or with ``?user=NAME`` those of somebody whose servers one may read."""
+class OffersHandler(OfPerson):
+    """All that a person may start now, and what they may see and not start."""
 
     async def get(self) -> None:
-        if self.current_user is None:
-            raise web.HTTPError(403, "Missing or invalid credentials.")
-        name = self.get_argument("user", "") or self.current_user.name
-        user = self.find_user(name)
-        if user is None or not self.has_scope(f"read:servers!user={name}"):
-            raise web.HTTPError(404, "There is no such user, or none whose offers you may read; give ?user=NAME.")
-        engine: Engine = self.settings["hpchub"]
-        await engine.first_views()
-        person = engine.person(name, (group.name for group in user.orm_user.groups))
+        person = await self.person_asked_about("offers")
         language = language_of(self.request.headers.get("Accept-Language", ""))
         self.set_header("Vary", "Accept-Language")
-        self.finish(json.dumps(told(engine.catalogue_of(name), person, engine.views, language)))
+        self.finish(json.dumps(told(self.engine.catalogue_of(person.name), person, self.engine.views, language)))
