@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
 
 Server = tuple[str, str]
 """A person and the name of a server."""
@@ -87,7 +89,14 @@ class Latency:
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1000 if ordered else float("nan")
 
 
-def ask(hub: Hub, paths: Sequence[str], count: int, stop: threading.Event, latency: Latency, pause: float = 0) -> None:
+class Event(Protocol):
+    """Of threads or of processes."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+def ask(hub: Hub, paths: Sequence[str], count: int, stop: Event, latency: Latency, pause: float = 0) -> None:
     """Ask for the paths in turn on one connection until there are so many answers, or until told to stop."""
     connection = hub.connection()
     for number in range(count):
@@ -120,12 +129,28 @@ def measure(hub: Hub, paths: Sequence[str], count: int, at_once: int = 1) -> Lat
 
 @contextmanager
 def measured_meanwhile(hub: Hub, paths: Sequence[str], pause: float = 0.05) -> Iterator[Latency]:
-    """Ask now and then, on one connection, as long as this lasts."""
-    latency, stop = Latency(), threading.Event()
-    thread = threading.Thread(target=ask, args=(hub, paths, 1_000_000, stop, latency, pause))
-    thread.start()
+    """Ask now and then, on one connection, as long as this lasts; what is given is filled in at its end.
+
+    A process of its own asks: between hundreds of threads that start servers it would wait for Python, and not for
+    the hub.
+    """
+    latency = Latency()
+    spawn = multiprocessing.get_context("spawn")
+    stop, (found, told) = spawn.Event(), spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_ask_until_told, args=(hub, paths, stop, told, pause))
+    process.start()
+    told.close()
+    found.recv()
     try:
         yield latency
     finally:
         stop.set()
-        thread.join()
+        latency.seconds, latency.failures = found.recv()
+        process.join()
+
+
+def _ask_until_told(hub: Hub, paths: Sequence[str], stop: Event, told: Connection, pause: float) -> None:
+    told.send("ready")
+    latency = Latency()
+    ask(hub, paths, 1_000_000, stop, latency, pause)
+    told.send((latency.seconds, latency.failures))

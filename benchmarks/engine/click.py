@@ -87,8 +87,7 @@ def click(hub: Hub, server: str, choice: Mapping[str, Any] | None) -> float:
 
 def _wait_until_nothing_runs() -> None:
     """A notebook that is still ending would slow the next one down."""
-    states = ["-t", "pending,running,completing"]
-    until(lambda: not slurm.run("squeue", "-h", *states, "-o", "%i").split(), "all jobs to be gone", DEADLINE_SECONDS)
+    until(lambda: not slurm.jobs("pending,running,completing"), "all notebooks to be gone", DEADLINE_SECONDS)
 
 
 class Floor:
@@ -140,7 +139,7 @@ class Floor:
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
         command = f"exec env -i {given} {environment}/bin/python -I {environment}/bin/jupyterhub-singleuser"
         options = ["-p", "lrd_all_serial", "-A", ALLOCATION, "-c", "1", "--mem=7700M", "-t", "240"]
-        where = ["-M", "leonardo", "-D", str(home), "-o", "/dev/null", "-J", "hpchub-floor"]
+        where = ["-M", "leonardo", "-D", str(home), "-o", "/dev/null", "-J", slurm.FLOOR]
         script = self._site.place.folder / "floor.sh"
         script.write_text(f"#!/bin/bash\n{command}\n")
         script.chmod(0o755)

@@ -7,8 +7,10 @@ import subprocess
 from tests.support.sdiag import Counting
 from tests.support.wait import until
 
-JOB_NAMES = ("hpchub", "spawner-jupyterhub")
-"""Ours, and those of batchspawner and MOSS."""
+FLOOR = "hpchub-floor"
+"""The notebook that no hub has started."""
+JOB_NAMES = ("hpchub", "spawner-jupyterhub", FLOOR)
+"""Ours, and those of batchspawner and MOSS; the job that fills a partition (:func:`fill`) is none of them."""
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SLURM_CONF": "/etc/slurm/slurm.conf"}
 
 
@@ -27,7 +29,7 @@ def counting() -> Counting:
 
 
 def jobs(state: str = "all") -> int:
-    """Count the jobs of hubs on leonardo in a state (squeue's word)."""
+    """Count the notebooks on leonardo in a state (squeue's word)."""
     lines = run("squeue", "-h", "-M", "leonardo", f"--states={state}", "-o", "%j").splitlines()
     return sum(line.strip() in JOB_NAMES for line in lines)
 
@@ -44,6 +46,12 @@ def cancel_all() -> None:
     for name in JOB_NAMES:
         run("scancel", "-M", "leonardo", "-n", name)
     until(lambda: not jobs("pending,running,completing"), "no job of a hub to be left", 300, 1)
+
+
+def answers(cluster: str) -> bool:
+    """Tell whether a cluster's controller answers."""
+    said = subprocess.run(["scontrol", "-M", cluster, "ping"], env=ENVIRONMENT, capture_output=True, text=True)
+    return " is UP" in said.stdout
 
 
 def version() -> str:
