@@ -23,7 +23,9 @@ from hpchub.environments.own import Registry, with_own
 from hpchub.errors import LauncherError
 from hpchub.events import EventKeeper
 from hpchub.jobs.estimates import Estimates
+from hpchub.jobs.expected import expected, slurm_could_tell
 from hpchub.jobs.launcher import Launcher
+from hpchub.jobs.request import JobRequest
 from hpchub.jobs.session import Report, Session
 from hpchub.reconcile import Reconciler
 from hpchub.slurm.model import ClusterView, Job
@@ -45,6 +47,18 @@ class SessionOwner(Protocol):
     def report(self, report: Report) -> None: ...
 
 
+class WithEngine:
+    """To be put before a handler of JupyterHub's in the bases of a class: it finds the engine in the settings."""
+
+    settings: Any
+
+    @property
+    def engine(self) -> Engine:
+        """What all handlers of this hub share."""
+        engine: Engine = self.settings["hpchub"]
+        return engine
+
+
 class Engine:
     """Shared by all spawners and handlers of one hub process."""
 
@@ -53,8 +67,8 @@ class Engine:
         site = catalogue.site
         self._login_nodes = login_nodes(site)
         self.launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, self._login_nodes)
-        self.own = Registry(site.hub.state_folder / "own-environments")
-        self.events = EventKeeper(site.hub.state_folder / "events.json")
+        self.own = Registry(site.hub.own_environments_folder)
+        self.events = EventKeeper(site.hub.events_file)
         self.budgets = BudgetKeeper(
             lambda: self.catalogue.site,
             lambda cluster: self.watcher_of(cluster).client,
@@ -99,10 +113,7 @@ class Engine:
             for owner in self.sessions.values()
             if owner.user.name == name and owner.session and not owner.session.over
         ]
-        return tuple(
-            Held(server or "the session without a name", each.cluster, each.partition, each.account, each.qos)
-            for server, each in requests
-        )
+        return tuple(Held(server, each.cluster, each.partition, each.account, each.qos) for server, each in requests)
 
     @property
     def views(self) -> Mapping[str, ClusterView]:
@@ -139,6 +150,24 @@ class Engine:
 
     def _new_watcher(self, cluster: str) -> Watcher:
         return Watcher(client_of(self.catalogue.site, cluster, self._login_nodes), self.watching(cluster))
+
+    def wonder(self, request: JobRequest) -> None:
+        """Note that somebody looks at a choice: have Slurm asked in the background when it would start.
+
+        Only where it would have to wait, and no oftener than a cluster may be asked; :func:`expected` tells what came
+        of it when the page looks again.
+        """
+        watcher = self.watchers.get(request.cluster)
+        if watcher is None:
+            return
+        watcher.somebody_looks()
+        now = time.time()
+        if not slurm_could_tell(expected(request, watcher.view, self.estimates, now)):
+            return
+        a_minute = self.watching(request.cluster).estimates_a_minute
+        due = self.estimates.due(request, a_minute, now, looks=True)
+        if due is not None:
+            self.keep(self.estimates.ask(due), f"estimating {due.session_id}")
 
     def _on_view(self, view: ClusterView) -> None:
         self.storage.retry()

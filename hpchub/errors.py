@@ -26,7 +26,15 @@ class HpchubError(Exception):
 
 
 class UserError(HpchubError):
-    """An error whose text may be shown to the person who caused it."""
+    """An error whose text may be shown to the person who caused it.
+
+    Args:
+        sentence: the text; a page says it in its reader's language (:func:`hpchub.text.in_words`).
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 class ChoiceRefused(UserError):

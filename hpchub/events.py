@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from hpchub.catalogue.event import Event
+from hpchub.whole import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +42,7 @@ class EventKeeper:
         Raises:
             OSError: it cannot be written; the old set stays.
         """
-        descriptor, new = tempfile.mkstemp(dir=self._file.parent, prefix=".events-")
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(EVENTS.dump_json(events, indent=1))
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(new, self._file)
-        except OSError:
-            os.unlink(new)
-            raise
+        write_whole(self._file, EVENTS.dump_json(events, indent=1))
         self.events, self.problem = events, ""
 
     def of(self, user: str, groups: Iterable[str]) -> tuple[Event, ...]:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def catalogue_of(catalogue: Catalogue, user: str) -> Catalogue:
     """Give a person's catalogue, with the environments that they brought; those that cannot be read are logged."""
-    folder = catalogue.site.hub.state_folder / "own-environments"
+    folder = catalogue.site.hub.own_environments_folder
     try:
         return with_own(catalogue, Registry(folder).of(user))
     except OSError as error:
@@ -43,7 +43,7 @@ def person_now(site: Site, views: Mapping[str, ClusterView], name: str, groups: 
         name,
         groups,
         budgets=budgets,
-        events=EventKeeper(site.hub.state_folder / "events.json").of(name, groups),
+        events=EventKeeper(site.hub.events_file).of(name, groups),
         held=tuple(_held(view.cluster, job) for view in views.values() for job in view.jobs.values() if _is(job, name)),
     )
 
@@ -53,5 +53,5 @@ def _is(job: Job, user: str) -> bool:
 
 
 def _held(cluster: str, job: Job) -> Held:
-    server = (read_comment(job.comment) or {}).get("server")
-    return Held(server or "the session without a name", cluster, job.partition, job.account, job.qos)
+    server = (read_comment(job.comment) or {}).get("server", "")
+    return Held(server, cluster, job.partition, job.account, job.qos)

@@ -18,6 +18,7 @@ from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Report, Session
 from hpchub.slurm.model import ClusterView
 from hpchub.slurm.watch import Watcher
+from hpchub.text import Sentence
 from spawners import aftermath
 from spawners.errors import Refused
 from spawners.signal import Signal
@@ -32,17 +33,20 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
     """One server and its session.
 
     ``session`` is the current session, or the last one once that is over.  ``accepted`` is the last choice that was
-    accepted.  ``unreadable`` is a stored session of another version: it is kept as it is, and its job left alone.
+    accepted, and ``recent`` what the start page keeps of that and those before it.  ``unreadable`` is a stored session
+    of another version: it is kept as it is, and its job left alone.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         self.session: Session | None = None
         self.accepted: dict[str, Any] | None = None
+        self.recent: list[dict[str, Any]] = []
         self.unreadable: dict[str, Any] | None = None
         self.signal = Signal()
         self._stop_listening: Callable[[], None] = lambda: None
         self._take_up: TakeUp | None = None
         self._looked_into: Session | None = None
+        self._leaving = False
         super().__init__(**kwargs)
 
     @property
@@ -127,12 +131,14 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         stored = self.session.as_dict() if self.session else self.unreadable
         return {
             **({"accepted": self.accepted} if self.accepted else {}),
+            **({"recent": self.recent} if self.recent else {}),
             **({"session": stored} if stored else {}),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what was stored."""
         self.accepted = state.get("accepted")
+        self.recent = list(state.get("recent", ()))
         stored = state.get("session")
         if not stored:
             return
@@ -183,12 +189,25 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         if was_ready and session.phase is not Phase.READY and self.server is not None and not self._stop_pending:
             self.engine.keep(self._see_it_off(), f"ending {session.id}")
 
+    @property
+    def pending(self) -> str | None:
+        """What JupyterHub is doing with this server: one that is being seen off is stopping, whoever ended it.
+
+        A server without a route that is called ready would be sent to and fro between hub and proxy.
+        """
+        pending: str | None = super().pending
+        return pending or ("stop" if self._leaving else None)
+
     async def _see_it_off(self) -> None:
         """Remove the route at the first sign of the end: the node is shared, and the port may soon be another's."""
-        await self.user.settings["proxy"].delete_user(self.user, self.name)
-        child = self.construct_child()
-        await child.learn_why_it_ends()
-        await child.cancel_what_is_left()
+        self._leaving = True
+        try:
+            await self.user.settings["proxy"].delete_user(self.user, self.name)
+            child = self.construct_child()
+            await child.learn_why_it_ends()
+            await child.cancel_what_is_left()
+        finally:
+            self._leaving = False
         if self.ready:
             await self.poll_and_notify()
 
@@ -215,7 +234,8 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             Refused: it was stored by another version, so that nobody here knows its job.
         """
         if self.unreadable is not None and self.session is None:
-            raise Refused("This session belongs to another version of the hub; its job goes on.", reason="version")
+            says = Sentence("This session belongs to another version of the hub; its job goes on.")
+            raise Refused(says, reason="version")
         if self.session is not None:
             await self.construct_child().stop(now)
 

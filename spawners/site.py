@@ -17,20 +17,22 @@ from jupyterhub import orm
 
 from hpchub.catalogue.choice import Accepted, accept, default_offer
 from hpchub.catalogue.model import Catalogue
-from hpchub.catalogue.notes import budget_notes, notes_of
-from hpchub.catalogue.offers import Offer, Person, offers
-from hpchub.catalogue.reasons import budget_lines, echo, silence
+from hpchub.catalogue.offers import Offer, Person
+from hpchub.catalogue.reasons import echo, silence
 from hpchub.environments.own import OwnEnvironment
 from hpchub.environments.probe import judged
 from hpchub.errors import ChoiceRefused, LauncherError, UserError
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.resolve import job_request
 from hpchub.jobs.session import Phase, Session
-from hpchub.pages.language import language_of_request, offered_by
-from hpchub.text import SOURCE_LANGUAGE
-from spawners import form, progress
+from hpchub.pages.start.again import remembered
+from hpchub.pages.start.page import StartPage
+from hpchub.pages.start.wanted import choice_from_form
+from hpchub.text import Counted, Joined, Sentence, listed
+from spawners import progress
 from spawners.errors import Refused
 from spawners.lasting import LastingSpawner
+from spawners.start import page_of
 
 _OUTER_KEYS = frozenset({"user_options", "display_name"})
 """What a REST start may have around a choice."""
@@ -48,43 +50,10 @@ class SiteSpawner(LastingSpawner):
         """What is in service, with this person's own environments."""
         return self.engine.catalogue_of(self.user.name)
 
-    async def get_options_form(self) -> str:
-        """Draw the spawn page's form from the person's offers."""
+    async def get_options_form(self) -> StartPage:
+        """Give what the start page shows; JupyterHub hands it to the page's template as it is."""
         await self.engine.first_views()
-        catalogue, views = self.catalogue, self.engine.views
-        person = self.person
-        mine = offers(catalogue, person, views)
-        paid = ((group.run.cluster, account) for group in mine.groups for account in group.accounts)
-        budgets, warnings = budget_lines(catalogue.site, person, paid)
-        message = ""
-        if not mine:
-            try:
-                default_offer(catalogue, person, views)
-            except ChoiceRefused as refusal:
-                message = str(refusal)
-        return form.form_html(
-            catalogue,
-            mine,
-            self._language(),
-            last=self.accepted,
-            preset=self._preset(),
-            message=message,
-            notices=[
-                *(text for cluster in {offer.cluster: None for offer in mine} if (text := silence(views[cluster]))),
-                *notes_of(catalogue.site, person, views, mine.groups),
-            ],
-            budgets=budgets,
-            warnings=[*warnings, *budget_notes(person, mine.groups)],
-        )
-
-    def _language(self) -> str:
-        site = self.engine.catalogue.site
-        return language_of_request(self.handler.request, offered_by(site)) if self.handler else SOURCE_LANGUAGE
-
-    def _preset(self) -> dict[str, str]:
-        """Take from a link what should be selected on the page; a link never starts anything."""
-        arguments = self.handler.request.query_arguments if self.handler else {}
-        return {key: arguments[key][-1].decode(errors="replace") for key in form.FIELDS if arguments.get(key)}
+        return page_of(self)
 
     def run_options_from_form(self, form_data: Mapping[str, list[str]]) -> dict[str, Any] | Refused:
         """Read the form; what it says is judged like any other choice, when the server starts.
@@ -92,9 +61,9 @@ class SiteSpawner(LastingSpawner):
         A refusal is returned and not raised: JupyterHub would log it with a traceback.  SpawnPageHandler raises it.
         """
         try:
-            return form.choice_from_form(form_data)
+            return choice_from_form(form_data)
         except ChoiceRefused as refusal:
-            return Refused(str(refusal), reason="choice")
+            return Refused(refusal.sentence, reason="choice")
 
     async def _run_apply_user_options(self, user_options: Mapping[str, Any]) -> None:
         """Validate the choice, whichever way it came, and make the job request of it.
@@ -106,7 +75,7 @@ class SiteSpawner(LastingSpawner):
         try:
             self._check_outer_keys()
             accepted = self._accept(user_options)
-            self._check_session_limit()
+            self.check_session_limit()
             self._check_slurm(accepted.offer.cluster)
             request = self._request(accepted)
             await self._look_at_own(accepted.offer)
@@ -114,8 +83,9 @@ class SiteSpawner(LastingSpawner):
             # JupyterHub has stored the options already: a refused choice must not become the next default.
             self.orm_spawner.user_options = self.accepted or {}
             self.db.commit()
-            raise Refused(str(refusal), reason="choice") from None
+            raise Refused(refusal.sentence, reason="choice") from None
         self.accepted = accepted.as_user_options()
+        self.recent = remembered(self.recent, self.accepted, time.time())
         self.user_options = self.orm_spawner.user_options = self.accepted
         token = orm.APIToken.find(self.db, self.api_token)
         self.begin(Session(request=request, token_id=token.id, begun_epoch=time.time()))
@@ -139,8 +109,12 @@ class SiteSpawner(LastingSpawner):
         foreign = keys - _OUTER_KEYS if keys & _OUTER_KEYS else set()
         if foreign:
             raise ChoiceRefused(
-                f"{echo(min(foreign))} means nothing beside {' and '.join(sorted(keys & _OUTER_KEYS))}. "
-                "Possible there: user_options, display_name; a choice belongs inside user_options."
+                Sentence(
+                    "{field} means nothing beside {fields}. Possible there: user_options, display_name; a choice "
+                    "belongs inside user_options.",
+                    field=echo(min(foreign)),
+                    fields=Joined(sorted(keys & _OUTER_KEYS), Sentence(" and ")),
+                )
             )
 
     def _nothing_was_asked(self) -> bool:
@@ -148,12 +122,19 @@ class SiteSpawner(LastingSpawner):
         body = getattr(self.handler, "get_server_json_body", None)
         return body is not None and body()["user_options"] is None
 
-    def _check_session_limit(self) -> None:
+    def check_session_limit(self) -> None:
+        """Refuse one session too many; raises :class:`ChoiceRefused`."""
         limit = self.engine.catalogue.site.session_limit
         others = [spawner for spawner in self.user.spawners.values() if spawner.active and spawner is not self]
         if len(others) >= limit:
-            names = ", ".join(sorted(spawner.name or "the default server" for spawner in others))
-            raise ChoiceRefused(f"You have {len(others)} sessions, and {limit} is the most. Stop one first: {names}.")
+            raise ChoiceRefused(
+                Sentence(
+                    "You have {sessions}, and {most} is the most. Stop one first: {names}.",
+                    sessions=Counted("{n} session", "{n} sessions", len(others)),
+                    most=limit,
+                    names=listed(sorted(spawner.name or Sentence("the default server") for spawner in others)),
+                )
+            )
 
     def _check_slurm(self, cluster: str) -> None:
         """Refuse what could not be submitted now: better a sentence at once than a start that hangs."""
@@ -177,7 +158,7 @@ class SiteSpawner(LastingSpawner):
             # It will not submit either, and says so then.
             self.log.warning("%s: %s cannot be looked at: %s", self.user.name, environment.path, error)
         except UserError as error:
-            raise ChoiceRefused(str(error)) from None
+            raise ChoiceRefused(error.sentence) from None
 
     def job_environment(self) -> dict[str, str]:
         """Give the job's environment: JupyterHub's own variables and what the bootstrap needs."""

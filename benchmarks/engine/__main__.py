@@ -1,7 +1,7 @@
 """The benchmark's program: measures sections, notes how rings of tests ended, and puts the page together.
 
-``python3 -m benchmarks.engine measure bench|soak FOLDER [SECTION…]``, ``… ring FOLDER NAME PASSED FAILED SKIPPED
-[SLURM]`` and ``… page bench|soak FOLDER PAGE``.  The folder keeps the figures of each section; ``page`` fails where a
+``python3 -m benchmarks.engine measure bench|soak FOLDER [SECTION…]``, ``… ring FOLDER NAME PASSED FAILED SKIPPED``
+and ``… page bench|soak FOLDER PAGE``.  The folder keeps the figures of each section; ``page`` fails where a
 target is not met.
 """
 
@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine import click, idle, load, restart, rush, sections, slurm, tables, targets
+from benchmarks.engine import click, idle, load, pages, restart, rush, sections, slurm, tables, targets
 from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Rest
+from benchmarks.engine.large import NODES, PROFILES, large
+from benchmarks.engine.pages import Pages
 from benchmarks.engine.peers import Peer
 from benchmarks.engine.place import FULL, ROOM, OurSite, make_site
 from benchmarks.engine.restart import Restart
@@ -24,6 +26,7 @@ from benchmarks.engine.results import facts, page, plain
 from benchmarks.engine.rush import Rush
 from demo.steps import step
 from tests.support.cheap import cheap_environment, responder
+from tests.support.wait import until
 
 BATCHSPAWNERS = None, {"partition": "boost_usr_prod"}
 """batchspawner's choices: where there is room, and where its servers have to wait."""
@@ -87,6 +90,30 @@ class Bench:
         with self._cheap() as hub:
             return rush.measure(hub, self.site.people, self.plan.room, ROOM)
 
+    def pages(self) -> Pages:
+        """Our start page, and MOSS's; one hub after the other, so that each is counted alone."""
+        with large(self.site):
+            self.site.start()
+            until(self._sees_all_nodes, f"our hub to see {NODES} usable nodes", 60, 1)
+            port, last = self.site.place.hub_port, f"copy-{PROFILES - 1:03d}"
+            views = {
+                "ours": pages.measure(port, "copy-000"),
+                "list": pages.measure(port, last, pages.ONE_SECTOR),
+                "panel": pages.measure(port, 'value="general/copy-000"', pages.ONE_PROFILE),
+            }
+            self.site.stop()
+            peer = Peer(self.site, "moss")
+            try:
+                peer.start()
+                views["moss"] = pages.measure(peer.hub_port, "lrd_all_serial")
+            finally:
+                peer.stop()
+        return Pages(NODES, PROFILES, views)
+
+    def _sees_all_nodes(self) -> bool:
+        status, said = self.site.hub.api("GET", "/hpchub/snapshot")
+        return status == 200 and said["leonardo"]["usable_nodes"] >= NODES
+
     @contextmanager
     def _cheap(self) -> Iterator[Any]:
         """Our hub, whose servers only sleep."""
@@ -128,6 +155,7 @@ class Bench:
             "idle": self.idle,
             "restart": self.restart,
             "rush": self.rush,
+            "pages": self.pages,
             "idle-batchspawner": self.idle_of_batchspawner,
             "rush-batchspawner": self.rush_of_batchspawner,
         }
@@ -155,13 +183,10 @@ def measure(plan: str, folder: Path, *names: str) -> int:
     return 0
 
 
-def ring(folder: Path, name: str, passed: str, failed: str, skipped: str, other_slurm: str = "") -> int:
-    """Note how a ring of tests ended, perhaps with a Slurm that is not this machine's own."""
+def ring(folder: Path, name: str, passed: str, failed: str, skipped: str) -> int:
+    """Note how a ring of tests ended."""
     found = sections.Ring(passed=int(passed), failed=int(failed), skipped=int(skipped))
-    here = facts()
-    sections.write(
-        folder, f"ring-{name}", sections.Section(facts={**here, "Slurm": other_slurm or here["Slurm"]}, found=found)
-    )
+    sections.write(folder, f"ring-{name}", sections.Section(facts=facts(), found=found))
     return 0
 
 
@@ -182,8 +207,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["measure", ("bench" | "soak") as plan, folder, *names]:
             return measure(plan, Path(folder), *names)
-        case ["ring", folder, name, passed, failed, skipped, *other_slurm]:
-            return ring(Path(folder), name, passed, failed, skipped, *other_slurm)
+        case ["ring", folder, name, passed, failed, skipped]:
+            return ring(Path(folder), name, passed, failed, skipped)
         case ["page", ("bench" | "soak") as plan, folder, out]:
             return put_together(plan, Path(folder), Path(out))
     raise SystemExit(__doc__)

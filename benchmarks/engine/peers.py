@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.engine.api import Hub
 from benchmarks.engine.place import OurSite
-from demo.steps import SYSTEM_PATH, system_environment
+from demo.steps import SYSTEM_PATH, put_before_jobs, system_environment
 from tests.support.cheap import program
 from tests.support.wait import until
 
@@ -40,6 +40,11 @@ class Peer:
         self._process: subprocess.Popen[bytes] | None = None
         self.folder = site.place.folder / name
         self.hub = Hub(PORTS[name], self._token, secrets.token_hex(32))
+
+    @property
+    def hub_port(self) -> int:
+        """Where the hub itself listens, behind its proxy (peer_config.py)."""
+        return PORTS[self.name] + 81
 
     @property
     def choice(self) -> dict[str, Any] | None:
@@ -112,6 +117,8 @@ class Peer:
                 start_new_session=True,
             )
         until(lambda: self.pid and self.hub.answers("/hub/api/users"), f"the hub of {self.name} to answer", 60)
+        for pid in (self.pid, int((self.folder / "proxy.pid").read_text())):
+            put_before_jobs(pid)
         for person in self._site.people:
             self.hub.api("POST", f"/users/{person}")
 

@@ -66,7 +66,9 @@ class OurSite:
         door.install(place)
         site.install(place)
         text = place.site.read_text()
-        place.site.write_text(text.replace("session_limit: 3", f"session_limit: {SESSIONS_OF_ONE_PERSON}"))
+        text = text.replace("session_limit: 3", f"session_limit: {SESSIONS_OF_ONE_PERSON}")
+        # measured with the defaults
+        place.site.write_text(re.sub(r"^ +watching:.*\n", "", text, flags=re.M))
         environments.lay(place)
         self._add_batchspawner()
         # Slurm's own default; squeue behind sudo needs no variable then.

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Rest
+from benchmarks.engine.pages import Pages
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.rush import Rush
 
@@ -42,6 +43,7 @@ MEASURED: Mapping[str, Any] = {
     "idle": Section[Rest],
     "restart": Section[Restart],
     "rush": Section[Rush],
+    "pages": Section[Pages],
     "idle-batchspawner": Section[Rest],
     "rush-batchspawner": Section[Rush],
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Cost, Rest
+from benchmarks.engine.pages import VIEWS, Pages
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.results import Table, a_minute, milliseconds, seconds
 from benchmarks.engine.rush import Rush
@@ -30,6 +31,8 @@ def of_sections(measured: Mapping[str, Section[Any]]) -> list[Table]:
     rushes = _both(found, "rush")
     if rushes:
         made.append(rush(rushes))
+    if "pages" in found:
+        made.append(pages(found["pages"]))
     return made
 
 
@@ -168,4 +171,29 @@ def rush(hubs: Mapping[str, Rush]) -> Table:
                 str(each.not_now),
             )
         )
+    return table
+
+
+def pages(found: Pages) -> Table:
+    """The page on which people choose."""
+    table = Table(
+        "The page on which people choose",
+        f"`GET /hub/spawn`, signed in, from the hub without its proxy; {found.nodes:,} nodes in the controller, and "
+        f"{found.profiles} profiles more in our catalogue. One by one, and 100 at the same moment. Requests are all "
+        "that reached the controller meanwhile, those included that a hub sends by itself.",
+        (
+            "who",
+            "median",
+            "p99",
+            "100 at once, median",
+            "100 at once, p99",
+            "size",
+            "requests to Slurm a page",
+            "failed",
+        ),
+    )
+    for who, each in found.views.items():
+        times = (each.one_p50, each.one_p99, each.at_once_p50, each.at_once_p99)
+        size, asked = f"{each.kilobytes:.0f} kB", f"{each.requests_a_page:.2f}"
+        table.rows.append((VIEWS[who], *map(milliseconds, times), size, asked, f"{each.failures} of {each.pages}"))
     return table

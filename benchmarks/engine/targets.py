@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Cost, Rest
+from benchmarks.engine.pages import VIEWS, Pages
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.results import Table
 from benchmarks.engine.rush import Rush
@@ -44,6 +45,8 @@ def of_sections(measured: Mapping[str, Section[Any]]) -> list[Target]:
         made += of_restart(found["restart"])
     if "rush" in found:
         made += of_rush(found["rush"])
+    if "pages" in found:
+        made += of_pages(found["pages"])
     return made
 
 
@@ -101,6 +104,19 @@ def of_rush(found: Rush) -> list[Target]:
         Target(f"{found.servers} servers at once, all submitted", found.submitted_seconds, 15, "s"),
         Target("API p99 meanwhile", found.api_p99, 250, "ms"),
     ]
+
+
+def of_pages(found: Pages) -> list[Target]:
+    """A page is there at once, and Slurm is not asked for it."""
+    size = f"{found.nodes:,} nodes, {found.profiles} profiles"
+    made = []
+    for name, each in found.views.items():
+        if name != "moss":
+            made.append(Target(f"{VIEWS[name]}, median one by one: {size}", each.one_p50, 15, "ms"))
+            # What the hub asks by itself goes on meanwhile: a query now and then, however many pages there are.
+            made.append(Target(f"{VIEWS[name]}, requests to Slurm a page", each.requests_a_page, 0.05))
+            made.append(Target(f"{VIEWS[name]}, failed", each.failures, 0))
+    return made
 
 
 def table(targets: Sequence[Target]) -> Table:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from hpchub.slurm.model import GroupLimit
+from hpchub.text import Number, Sentence
 
 MINUTES_OF_AN_HOUR = 60
 
@@ -79,37 +80,57 @@ def _month_is_spent(budget: Budget) -> bool:
     return bool(total) and used is not None and used >= (total or 0)
 
 
-def left_in_words(budget: Budget) -> str:
+def left_in_words(budget: Budget) -> Sentence:
     """Say what is left: ``88 of 40,000 core-hours left, until 2027-01-07``."""
-    until = f", until {budget.end_date}" if budget.end_date else ""
-    return f"{_rounded(budget.left_core_hours)} of {_rounded(budget.total_core_hours)} core-hours left{until}"
+    left, total = _rounded(budget.left_core_hours), _rounded(budget.total_core_hours)
+    if budget.end_date is None:
+        return Sentence("{left} of {total} core-hours left", left=left, total=total)
+    return Sentence("{left} of {total} core-hours left, until {day}", left=left, total=total, day=budget.end_date)
 
 
-def _rounded(core_hours: float) -> str:
-    return f"{core_hours:,.0f}" if core_hours >= 10 or core_hours == 0 else f"{core_hours:.1f}"
+def _rounded(core_hours: float) -> Number:
+    return Number(core_hours, 0 if core_hours >= 10 or core_hours == 0 else 1)
 
 
-def spent_obstacle(budget: Budget, cluster: str, today: date) -> str | None:
+def spent_obstacle(budget: Budget, cluster: str, today: date) -> Sentence | None:
     """Say why nothing can be charged to this account any more; None while something can."""
     if budget.end_date is not None and today > budget.end_date:
-        left = f"{_rounded(budget.left_core_hours)} of {_rounded(budget.total_core_hours)} core-hours were left"
-        return f"Allocation {budget.account} on {cluster} ended on {budget.end_date}; {left}."
+        return Sentence(
+            "Allocation {account} on {cluster} ended on {day}; {left} of {total} core-hours were left.",
+            account=budget.account,
+            cluster=cluster,
+            day=budget.end_date,
+            left=_rounded(budget.left_core_hours),
+            total=_rounded(budget.total_core_hours),
+        )
     if budget.left_core_hours <= 0:
-        return f"The budget of {budget.account} on {cluster} is used up: {left_in_words(budget)}."
+        return Sentence(
+            "The budget of {account} on {cluster} is used up: {left}.",
+            account=budget.account,
+            cluster=cluster,
+            left=left_in_words(budget),
+        )
     return None
 
 
-def warnings_of(budget: Budget, cluster: str, warnings: Warnings, today: date) -> list[str]:
+def warnings_of(budget: Budget, cluster: str, warnings: Warnings, today: date) -> list[Sentence]:
     """Say what somebody who is about to spend from this budget has to know; nothing where all is well."""
     level = level_of(budget, warnings, today)
     sentences = []
-    if level in (Level.LOW, Level.NEARLY_SPENT):
-        nearly = "nearly spent" if level is Level.NEARLY_SPENT else "running low"
-        sentences.append(f"Allocation {budget.account} on {cluster} is {nearly}: {left_in_words(budget)}.")
+    facts: dict[str, object] = {"account": budget.account, "cluster": cluster, "left": left_in_words(budget)}
+    if level is Level.NEARLY_SPENT:
+        sentences.append(Sentence("Allocation {account} on {cluster} is nearly spent: {left}.", **facts))
+    if level is Level.LOW:
+        sentences.append(Sentence("Allocation {account} on {cluster} is running low: {left}.", **facts))
     if level not in (Level.SPENT, Level.ENDED) and _month_is_spent(budget):
         sentences.append(
-            f"The share of this month of {budget.account} on {cluster} is used up "
-            f"({_rounded(budget.month_total_core_hours or 0)} core-hours): its jobs run later until the month ends."
+            Sentence(
+                "The share of this month of {account} on {cluster} is used up ({share} core-hours): its jobs run later "
+                "until the month ends.",
+                account=budget.account,
+                cluster=cluster,
+                share=_rounded(budget.month_total_core_hours or 0),
+            )
         )
     return sentences
 

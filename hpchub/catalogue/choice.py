@@ -6,7 +6,7 @@ snapshots alone; a refusal is one sentence or two that name what was asked and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -19,7 +19,6 @@ from hpchub.catalogue.model import Catalogue, Profile, Run
 from hpchub.catalogue.offers import Offer, Person, profile_offers
 from hpchub.catalogue.reasons import (
     echo,
-    listed,
     profiles_of,
     why_no_offers,
     why_not_allocation,
@@ -29,9 +28,20 @@ from hpchub.catalogue.reasons import (
 )
 from hpchub.errors import ChoiceRefused
 from hpchub.slurm.model import ClusterView
+from hpchub.text import Joined, Sentence, listed
 
-KINDS = {"minutes": "a whole number of at least 1", "qos": "text or null", "event": "text or null"}
+KINDS = {
+    "minutes": Sentence("a whole number of at least 1"),
+    "qos": Sentence("text or null"),
+    "event": Sentence("text or null"),
+}
 """What a value must be; text where the field is not named."""
+DECIDED = {
+    "cluster": Sentence("the cluster"),
+    "allocation": Sentence("the allocation"),
+    "size": Sentence("the size"),
+}
+"""What an event can decide."""
 
 
 class Choice(BaseModel):
@@ -82,7 +92,7 @@ class _Refusal:
     """Why one place does not do; the more steps a place passed, the closer it is to what was asked."""
 
     passed: int
-    sentence: str
+    sentence: Sentence
 
 
 def accept(raw: object, catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> Accepted:
@@ -96,9 +106,8 @@ def accept(raw: object, catalogue: Catalogue, person: Person, views: Mapping[str
     if event is not None:
         choice = _within(event, choice, profile)
     if choice.size is not None and choice.size not in profile.sizes:
-        raise ChoiceRefused(
-            f"Size {echo(choice.size)} is not one of {profile.slug}. Possible: {listed(profile.sizes)}."
-        )
+        unknown = Sentence("Size {size} is not one of {profile}.", size=echo(choice.size), profile=profile.slug)
+        raise ChoiceRefused(Joined([unknown, _possible(profile.sizes)]))
     mine = profile_offers(catalogue, person, profile, views)
     refusals = []
     for run in _places(choice, profile, catalogue):
@@ -108,6 +117,10 @@ def accept(raw: object, catalogue: Catalogue, person: Person, views: Mapping[str
             return found if event is None else _until_its_end(event, found, choice, person)
         refusals.append(found)
     raise ChoiceRefused(max(refusals, key=lambda refusal: refusal.passed).sentence)
+
+
+def _possible(names: Iterable[str]) -> Sentence:
+    return Sentence("Possible: {names}.", names=listed(names))
 
 
 def default_offer(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> Accepted:
@@ -133,7 +146,10 @@ def _by_preference(catalogue: Catalogue) -> Iterator[Profile]:
 def _parsed(raw: object) -> Choice:
     if not isinstance(raw, Mapping):
         raise ChoiceRefused(
-            f'A choice is a JSON object such as {{"profile": "sector/name", "size": "small"}}; found {echo(raw)}.'
+            Sentence(
+                'A choice is a JSON object such as {{"profile": "sector/name", "size": "small"}}; found {found}.',
+                found=echo(raw),
+            )
         )
     try:
         return Choice.model_validate(dict(raw))
@@ -141,19 +157,24 @@ def _parsed(raw: object) -> Choice:
         raise ChoiceRefused(_complaint(error.errors(include_url=False, include_context=False)[0], raw)) from None
 
 
-def _complaint(error: ErrorDetails, raw: Mapping[object, object]) -> str:
+def _complaint(error: ErrorDetails, raw: Mapping[object, object]) -> Sentence:
     field = error["loc"][0]
     if field not in Choice.model_fields:
         unknown = next(key for key in raw if key not in Choice.model_fields)
-        return f"{echo(unknown)} is not a field of a choice. Possible: {', '.join(Choice.model_fields)}."
-    return f"The field {field} must be {KINDS.get(str(field), 'text')}; found {echo(raw[field])}."
+        return Joined(
+            [Sentence("{field} is not a field of a choice.", field=echo(unknown)), _possible(Choice.model_fields)]
+        )
+    kind = KINDS.get(str(field), Sentence("text"))
+    return Sentence("The field {field} must be {kind}; found {found}.", field=field, kind=kind, found=echo(raw[field]))
 
 
 def _profile(choice: Choice, catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> Profile:
     if choice.profile is None:
-        raise ChoiceRefused(f"A choice must name a profile. {profiles_of(catalogue, person, views)}")
+        nothing = Sentence("A choice must name a profile.")
+        raise ChoiceRefused(Joined([nothing, profiles_of(catalogue, person, views)]))
     if choice.profile not in catalogue.profiles:
-        raise ChoiceRefused(f"Profile {echo(choice.profile)} is not known. {profiles_of(catalogue, person, views)}")
+        unknown = Sentence("Profile {profile} is not known.", profile=echo(choice.profile))
+        raise ChoiceRefused(Joined([unknown, profiles_of(catalogue, person, views)]))
     return catalogue.profiles[choice.profile]
 
 
@@ -163,27 +184,45 @@ def _event(choice: Choice, person: Person) -> Event | None:
     for event in person.open_events:
         if event.slug == choice.event:
             return event
-    yours = listed(event.slug for event in person.open_events)
-    raise ChoiceRefused(f"Event {echo(choice.event)} is not one of yours that are open now. Yours: {yours}.")
+    raise ChoiceRefused(
+        Sentence(
+            "Event {event} is not one of yours that are open now. Yours: {events}.",
+            event=echo(choice.event),
+            events=listed(event.slug for event in person.open_events),
+        )
+    )
 
 
 def _within(event: Event, choice: Choice, profile: Profile) -> Choice:
     """Give the choice with what the event decides: where, who pays, and the size where it has one."""
     if not event.shows(profile.slug):
-        raise ChoiceRefused(
-            f"Profile {profile.slug} is not one of event {event.slug}. Possible: {listed(event.profiles)}."
-        )
+        foreign = Sentence("Profile {profile} is not one of event {event}.", profile=profile.slug, event=event.slug)
+        raise ChoiceRefused(Joined([foreign, _possible(event.profiles)]))
     decided = {"cluster": event.cluster, "allocation": event.allocation}
     if event.size is not None:
         decided["size"] = event.size
     for field, value in decided.items():
         asked = getattr(choice, field)
         if asked is not None and (asked.lower() if field == "allocation" else asked) != value:
-            raise ChoiceRefused(f"Event {event.slug} decides the {field}: {value}; asked for: {echo(asked)}.")
+            raise ChoiceRefused(
+                Sentence(
+                    "Event {event} decides {what}: {value}; asked for: {asked}.",
+                    event=event.slug,
+                    what=DECIDED[field],
+                    value=value,
+                    asked=echo(asked),
+                )
+            )
     if event.size is not None and event.size not in profile.sizes:
         raise ChoiceRefused(
-            f"Event {event.slug} is for size {event.size}, which {profile.slug} does not have. "
-            f"Its sizes: {listed(profile.sizes)}. Tell the trainer."
+            Sentence(
+                "Event {event} is for size {size}, which {profile} does not have. Its sizes: {sizes}. "
+                "Tell the trainer.",
+                event=event.slug,
+                size=event.size,
+                profile=profile.slug,
+                sizes=listed(profile.sizes),
+            )
         )
     return choice.model_copy(update=decided)
 
@@ -192,7 +231,14 @@ def _until_its_end(event: Event, found: Accepted, choice: Choice, person: Person
     """Cut the default time so that the session ends with the event; refuse a longer one that was asked for."""
     left = event.minutes_left(person.now_epoch)
     if choice.minutes is not None and choice.minutes > left:
-        raise ChoiceRefused(f"{echo(choice.minutes)} minutes are too many: event {event.slug} closes in {left}.")
+        raise ChoiceRefused(
+            Sentence(
+                "{minutes} minutes are too many: event {event} closes in {left}.",
+                minutes=echo(choice.minutes),
+                event=event.slug,
+                left=left,
+            )
+        )
     return replace(found, minutes=min(found.minutes, left), event=event)
 
 
@@ -201,9 +247,12 @@ def _places(choice: Choice, profile: Profile, catalogue: Catalogue) -> tuple[Run
         return profile.runs_on
     places = tuple(run for run in profile.runs_on if run.cluster == choice.cluster)
     if not places:
-        reason = f"is not one for {profile.slug}" if choice.cluster in catalogue.site.clusters else "is not known"
-        possible = listed(run.cluster for run in profile.runs_on)
-        raise ChoiceRefused(f"Cluster {echo(choice.cluster)} {reason}. Possible: {possible}.")
+        if choice.cluster in catalogue.site.clusters:
+            facts = {"cluster": echo(choice.cluster), "profile": profile.slug}
+            reason = Sentence("Cluster {cluster} is not one for {profile}.", **facts)
+        else:
+            reason = Sentence("Cluster {cluster} is not known.", cluster=echo(choice.cluster))
+        raise ChoiceRefused(Joined([reason, _possible(run.cluster for run in profile.runs_on)]))
     return places
 
 
@@ -240,9 +289,14 @@ def _narrowed(
     return Accepted(long_enough[0], choice.minutes)
 
 
-def _too_long(minutes: int, queued: tuple[Offer, ...]) -> str:
+def _too_long(minutes: int, queued: tuple[Offer, ...]) -> Sentence:
     longest = max(queued, key=lambda offer: offer.max_minutes)
-    return (
-        f"{echo(minutes)} minutes are too many for size {longest.size} of {longest.profile} on {longest.cluster}: "
-        f"at most {longest.max_minutes} with QOS {longest.qos}."
+    return Sentence(
+        "{minutes} minutes are too many for size {size} of {profile} on {cluster}: at most {most} with QOS {qos}.",
+        minutes=echo(minutes),
+        size=longest.size,
+        profile=longest.profile,
+        cluster=longest.cluster,
+        most=longest.max_minutes,
+        qos=longest.qos,
     )

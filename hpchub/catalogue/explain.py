@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hpchub.catalogue.budget import left_in_words
 from hpchub.catalogue.model import Catalogue, Profile, Run, Size
 from hpchub.catalogue.moments import told
-from hpchub.catalogue.reasons import listed, why_not_for, why_not_under
+from hpchub.catalogue.reasons import why_not_for, why_not_under
 from hpchub.catalogue.rules import (
     Person,
     admits,
@@ -27,6 +27,7 @@ from hpchub.catalogue.rules import (
     size_obstacle,
 )
 from hpchub.slurm.model import Association, ClusterView
+from hpchub.text import listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from hpchub.slurm.model import NO_LIMITS, ClusterView, Limits, Partition, Qos
+from hpchub.text import Counted, Joined, Sentence, listed
+
+MOST_HELD = 3
+"""Sessions of the person's that a sentence names."""
 
 SCOPES = {
-    "job": "in a job",
-    "user": "for all jobs of a user",
-    "account": "for all jobs of an allocation",
-    "group": "for all jobs together",
+    "job": Sentence("in a job"),
+    "user": Sentence("for all jobs of a user"),
+    "account": Sentence("for all jobs of an allocation"),
+    "group": Sentence("for all jobs together"),
 }
 """The limits on resources, and the words for what they are about."""
 
@@ -41,20 +45,35 @@ class Layer:
 
     of: Literal["qos", "partition", "association"]
     limits: Limits
-    words: str = ""
-    """Added to a sentence about the job's QOS, where it is not the QOS itself that sets the limit."""
+    partition: str = ""
+    """The partition whose own QOS it is."""
+
+    def sets(self, limit: Sentence) -> Sentence:
+        """Say what a QOS allows, and who says so where that is not the QOS itself."""
+        match self.of:
+            case "qos":
+                return limit
+            case "partition":
+                return Joined([limit, Sentence("in partition {partition}", partition=self.partition)])
+            case "association":
+                return Joined([limit, Sentence("with this allocation")])
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """A job of the person that runs or waits: what counts against ``MaxJobs`` and ``MaxSubmitJobs``."""
 
-    name: str
-    """What the person calls it."""
+    server: str
+    """The name of its server; empty for the default one."""
     cluster: str
     partition: str
     account: str
     qos: str
+
+    @property
+    def name(self) -> str:
+        """What a sentence calls it."""
+        return self.server or Sentence("the session without a name")
 
 
 def layers_of(view: ClusterView, partition: Partition, qos: str, association: Limits = NO_LIMITS) -> tuple[Layer, ...]:
@@ -65,9 +84,9 @@ def layers_of(view: ClusterView, partition: Partition, qos: str, association: Li
     if own is not None:
         layers.insert(
             len(layers) if "OverPartQOS" in chosen.flags else 0,
-            Layer("partition", own.limits, f" in partition {partition.name}"),
+            Layer("partition", own.limits, partition.name),
         )
-    return (*layers, Layer("association", association, " with this allocation"))
+    return (*layers, Layer("association", association))
 
 
 def wanted(size: Amounts, gpu_type: str | None) -> Mapping[str, float]:
@@ -76,19 +95,19 @@ def wanted(size: Amounts, gpu_type: str | None) -> Mapping[str, float]:
     return {"cpu": size.cores, "mem": size.memory_mb, "node": 1, **gpus}
 
 
-def never(asked: Mapping[str, float], layers: tuple[Layer, ...]) -> str | None:
+def never(asked: Mapping[str, float], layers: tuple[Layer, ...]) -> Sentence | None:
     """Say why a job that asks for this can never run, even alone, as a verb and what follows; None where it can."""
     for scope, about in SCOPES.items():
         for layer, name, most in _first_amounts(layers, scope):
             if asked.get(name, 0) > most:
-                return f"allows at most {_amount(name, most)} {about}{layer.words}"
+                return layer.sets(Sentence("allows at most {amount} {about}", amount=_amount(name, most), about=about))
     for layer, name, least in _first_amounts(layers, "least"):
         if asked.get(name, 0) < least:
-            return f"needs at least {_amount(name, least)} in a job{layer.words}"
+            return layer.sets(Sentence("needs at least {amount} in a job", amount=_amount(name, least)))
     for number in ("running", "submitted", "group_running", "group_submitted"):
         layer, jobs = _first_number(layers, number)
         if jobs == 0:
-            return f"allows no job{layer.words}"
+            return layer.sets(Sentence("allows no job"))
     return None
 
 
@@ -101,7 +120,7 @@ def longest(partition: Partition, qos: Qos | None, layers: tuple[Layer, ...]) ->
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-def full(layers: tuple[Layer, ...], held: tuple[Held, ...], job: Held) -> str | None:
+def full(layers: tuple[Layer, ...], held: tuple[Held, ...], job: Held) -> Sentence | None:
     """Say why Slurm would refuse one job more now, as a verb and what follows; None where it would not.
 
     ``held`` are the person's jobs as far as the hub knows them: there can be others, of which Slurm itself tells.
@@ -109,27 +128,29 @@ def full(layers: tuple[Layer, ...], held: tuple[Held, ...], job: Held) -> str | 
     for number in ("submitted", "group_submitted"):
         if reached := _reached(layers, number, held, job):
             layer, most, names = reached
-            return f"allows at most {_jobs(most)} at a time{layer.words} (yours, waiting ones included: {names})"
+            limit = layer.sets(Sentence("allows at most {jobs} at a time", jobs=_jobs(most)))
+            return Joined([limit, Sentence("(yours, waiting ones included: {names})", names=names)])
     return None
 
 
-def waits(layers: tuple[Layer, ...], held: tuple[Held, ...], job: Held) -> str | None:
+def waits(layers: tuple[Layer, ...], held: tuple[Held, ...], job: Held) -> Sentence | None:
     """Say which of the person's own jobs must end before one more can run, as a verb and what follows."""
     for number in ("running", "group_running"):
         if reached := _reached(layers, number, held, job):
             layer, most, names = reached
-            start = f"allows at most {_jobs(most)} to run at a time{layer.words}"
-            return f"{start} (yours: {names}): one more waits until one of them has ended"
+            limit = layer.sets(Sentence("allows at most {jobs} to run at a time", jobs=_jobs(most)))
+            yours = Sentence("(yours: {names}): one more waits until one of them has ended", names=names)
+            return Joined([limit, yours])
     return None
 
 
-def _jobs(number: int) -> str:
-    return f"{number} job{'' if number == 1 else 's'}"
+def _jobs(number: int) -> Sentence:
+    return Counted("{n} job", "{n} jobs", number)
 
 
 def _reached(
     layers: tuple[Layer, ...], number: str, held: tuple[Held, ...], job: Held
-) -> tuple[Layer, int, str] | None:
+) -> tuple[Layer, int, Sentence] | None:
     """Give the limit on the number of jobs that a person has reached, and the names of their jobs."""
     layer, most = _first_number(layers, number)
     if most is None:
@@ -137,7 +158,7 @@ def _reached(
     same = [each.name for each in held if each.cluster == job.cluster and _counts(layer, each, job)]
     if len(same) < most:
         return None
-    return layer, most, ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
+    return layer, most, listed(same, MOST_HELD)
 
 
 def _counts(layer: Layer, held: Held, job: Held) -> bool:
@@ -169,17 +190,17 @@ def _first_number(layers: tuple[Layer, ...], number: str) -> tuple[Layer, int | 
 
 def _amount(name: str, amount: float) -> str:
     """Write an amount of a resource as people do."""
-    number = f"{amount:g}" if amount < 10**6 else f"{amount:.0f}"
-    plural = "" if amount == 1 else "s"
+    number = int(amount)
     if name.startswith("gres/gpu:"):
-        return f"{number} GPU{plural} of the type {name.removeprefix('gres/gpu:')}"
+        kind = name.removeprefix("gres/gpu:")
+        return Counted("{n} GPU of the type {type}", "{n} GPUs of the type {type}", number, type=kind)
     match name:
         case "cpu":
-            return f"{number} core{plural}"
+            return Counted("{n} core", "{n} cores", number)
         case "mem":
-            return f"{number} MB of memory"
+            return Sentence("{n} MB of memory", n=number)
         case "gres/gpu":
-            return f"{number} GPU{plural}"
+            return Counted("{n} GPU", "{n} GPUs", number)
         case "node":
-            return f"{number} node{plural}"
-    return f"{number} {name.removeprefix('gres/')}"
+            return Counted("{n} node", "{n} nodes", number)
+    return f"{amount:g} {name.removeprefix('gres/')}"

@@ -22,6 +22,7 @@ from hpchub.catalogue.checked import checked
 from hpchub.catalogue.fields import WORDS
 from hpchub.catalogue.files import Document, read_document, read_text
 from hpchub.catalogue.model import Catalogue, Environment, EnvironmentFile, Profile, ProfileFile, Sector, SectorsFile
+from hpchub.catalogue.packages import pins
 from hpchub.catalogue.problems import THE_FILE, FilesWrong, Problem, out_of
 from hpchub.catalogue.references import (
     default_profile_problems,
@@ -108,11 +109,14 @@ class _Reader:
             if document and found:
                 locks = self._locks(document, folder)
                 targets = {"venv": locks, "module": found.modules, "apptainer": found.images}[found.kind]
-                environments[folder.name] = Environment(**dict(found), name=folder.name, targets=frozenset(targets))
+                packages = locks if found.kind == "venv" else {}
+                environments[folder.name] = Environment(
+                    **dict(found), name=folder.name, targets=frozenset(targets), packages=packages
+                )
         return environments
 
-    def _locks(self, document: Document, folder: Path) -> list[str]:
-        locks = []
+    def _locks(self, document: Document, folder: Path) -> dict[str, dict[str, str]]:
+        locks = {}
         for path in _visible(folder.glob("*.txt")):
             text = self._text(path)
             if not TARGET.fullmatch(path.stem):
@@ -120,7 +124,7 @@ class _Reader:
             elif text is not None:
                 problem = lock_problem(document, path.stem, text)
                 self.problems += [problem] if problem else []
-                locks.append(path.stem)
+                locks[path.stem] = pins(text)
         return locks
 
     def profiles(self, sectors: Mapping[str, Sector], environments: Mapping[str, Environment]) -> Mapping[str, Profile]:

@@ -163,7 +163,7 @@ class EnvironmentFile(Model):
     python: Annotated[str, StringConstraints(pattern=r"^3\.\d{1,2}$")]
     """The Python that the locks were made for, such as ``"3.11"`` (quoted: YAML reads 3.10 as a number)."""
     contents: tuple[Line, ...] = Field(min_length=1)
-    """What people look for in it; the complete list is in the locks."""
+    """What people look for in it, as a package or as ``Name (package)``; the complete list is in the locks."""
     imports: tuple[ModuleName, ...] = ()
     """Modules that must be importable in a build; a build that fails this is never switched to."""
     kind: Literal["venv", "module", "apptainer"] = "venv"
@@ -191,6 +191,8 @@ class Environment(EnvironmentFile):
     name: str
     targets: frozenset[str]
     """The software targets that it is there for: a lock (``<target>.txt``), modules or an image."""
+    packages: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    """What its locks pin: by software target, versions by package (:mod:`hpchub.catalogue.packages`)."""
 
 
 @dataclass(frozen=True, slots=True)

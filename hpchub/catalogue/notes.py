@@ -11,13 +11,13 @@ from hpchub.catalogue.maintenance import Closing, closing
 from hpchub.catalogue.model import Run
 from hpchub.catalogue.moments import told, zone_of
 from hpchub.catalogue.offers import Group
-from hpchub.catalogue.reasons import listed
 from hpchub.catalogue.rules import Person, associations_of
 from hpchub.catalogue.site import Site
 from hpchub.slurm.model import ClusterView
+from hpchub.text import Counted, Sentence, listed
 
 
-def closing_note(site: Site, view: ClusterView, run: Run, now_epoch: float, longest_minutes: int) -> str | None:
+def closing_note(site: Site, view: ClusterView, run: Run, now_epoch: float, longest_minutes: int) -> Sentence | None:
     """Say what takes the nodes of a partition before the longest of the sessions could end; None where nothing does."""
     known = closing(view, run.partition, now_epoch)
     if known is None or known.fits_minutes >= longest_minutes:
@@ -26,21 +26,42 @@ def closing_note(site: Site, view: ClusterView, run: Run, now_epoch: float, long
     begins, ends = (
         told(datetime.fromtimestamp(at, zone).astimezone(zone)) for at in (known.begins_epoch, known.ends_epoch)
     )
-    return _sentence(known, f"partition {run.partition} of {run.cluster}", begins, ends, now_epoch)
+    facts: dict[str, object] = {"partition": run.partition, "cluster": run.cluster, "begins": begins, "ends": ends}
+    return _closed(known, facts) if known.begins_epoch <= now_epoch else _closes(known, facts)
 
 
-def _sentence(known: Closing, where: str, begins: str, ends: str, now_epoch: float) -> str:
-    if known.begins_epoch <= now_epoch:
-        state = "is in maintenance" if known.maintenance else "is reserved for others"
-        return f"{where[0].upper()}{where[1:]} {state} until {ends}: what is started now waits until then."
-    what = f"Maintenance of {where}" if known.maintenance else f"A reservation of all nodes of {where}"
-    return (
-        f"{what} begins {begins} and ends {ends}: "
-        f"a session of more than {known.fits_minutes} minutes waits until after it."
+def _closed(known: Closing, facts: dict[str, object]) -> Sentence:
+    if known.maintenance:
+        return Sentence(
+            "Partition {partition} of {cluster} is in maintenance until {ends}: what is started now waits until then.",
+            **facts,
+        )
+    return Sentence(
+        "Partition {partition} of {cluster} is reserved for others until {ends}: what is started now waits until then.",
+        **facts,
     )
 
 
-def notes_of(site: Site, person: Person, views: Mapping[str, ClusterView], groups: Iterable[Group]) -> tuple[str, ...]:
+def _closes(known: Closing, facts: dict[str, object]) -> Sentence:
+    fits = Counted("{n} minute", "{n} minutes", known.fits_minutes)
+    if known.maintenance:
+        return Sentence(
+            "Maintenance of partition {partition} of {cluster} begins {begins} and ends {ends}: a session of more than "
+            "{fits} waits until after it.",
+            **facts,
+            fits=fits,
+        )
+    return Sentence(
+        "A reservation of all nodes of partition {partition} of {cluster} begins {begins} and ends {ends}: a session "
+        "of more than {fits} waits until after it.",
+        **facts,
+        fits=fits,
+    )
+
+
+def notes_of(
+    site: Site, person: Person, views: Mapping[str, ClusterView], groups: Iterable[Group]
+) -> tuple[Sentence, ...]:
     """Give the sentences about the places of these offers, each once."""
     places: dict[tuple[str, str], list[Group]] = {}
     for group in groups:
@@ -49,7 +70,7 @@ def notes_of(site: Site, person: Person, views: Mapping[str, ClusterView], group
     return tuple(dict.fromkeys(said))
 
 
-def _notes(site: Site, person: Person, view: ClusterView, groups: list[Group]) -> Iterator[str]:
+def _notes(site: Site, person: Person, view: ClusterView, groups: list[Group]) -> Iterator[Sentence]:
     """Give the sentences about one partition."""
     run = groups[0].run
     longest_minutes = max(term.max_minutes for group in groups for term in group.terms)
@@ -61,10 +82,10 @@ def _notes(site: Site, person: Person, view: ClusterView, groups: list[Group]) -
     for account, qos in dict.fromkeys(_payments(groups)):
         layers = layers_of(view, view.partitions[run.partition], qos, counting[account].limits)
         if note := waits(layers, person.held, Held("", run.cluster, run.partition, account, qos)):
-            yield f"QOS {qos} {note} (allocation {account})."
+            yield Sentence("QOS {qos} {reason} (allocation {account}).", qos=qos, reason=note, account=account)
 
 
-def budget_notes(person: Person, groups: Iterable[Group]) -> Iterator[str]:
+def budget_notes(person: Person, groups: Iterable[Group]) -> Iterator[Sentence]:
     """Say for how long what is left of each allocation is enough, where that is less than what is offered."""
     enough: dict[tuple[str, str], dict[str, int]] = {}
     for group in groups:
@@ -78,8 +99,16 @@ def budget_notes(person: Person, groups: Iterable[Group]) -> Iterator[str]:
                     sizes = enough.setdefault((account, group.run.cluster), {})
                     sizes[term.size] = min(minutes, sizes.get(term.size, minutes))
     for (account, cluster), sizes in enough.items():
-        each = listed(f"{minutes} minutes of size {size}" for size, minutes in sizes.items())
-        yield f"What is left of {account} on {cluster} is enough for {each}."
+        each = listed(
+            Counted("{n} minute of size {size}", "{n} minutes of size {size}", minutes, size=size)
+            for size, minutes in sizes.items()
+        )
+        yield Sentence(
+            "What is left of {account} on {cluster} is enough for {times}.",
+            account=account,
+            cluster=cluster,
+            times=each,
+        )
 
 
 def _payments(groups: list[Group]) -> Iterator[tuple[str, str]]:

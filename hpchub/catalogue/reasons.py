@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hpchub.catalogue.budget import left_in_words, warnings_of
@@ -29,33 +29,43 @@ from hpchub.catalogue.rules import (
 )
 from hpchub.catalogue.site import Site
 from hpchub.slurm.model import Association, ClusterView
+from hpchub.text import NONE, Joined, Sentence, listed
 
 LONGEST_ECHO = 80
-LONGEST_LIST = 12
 LONGEST_REASONS = 3
 
 
-def silence(view: ClusterView) -> str:
-    """Say that a cluster does not answer and what that means; an empty text while it does."""
+def silence(view: ClusterView) -> Sentence | None:
+    """Say that a cluster does not answer and what that means; None while it does."""
     if view.silent_since_epoch is None:
-        return ""
-    since = time.strftime("%H:%M", time.localtime(view.silent_since_epoch))
-    return (
-        f"Slurm on {view.cluster} has not answered since {since}, so nothing can be started there now. "
-        "Sessions that run go on. Try again in a few minutes."
+        return None
+    return Sentence(
+        "Slurm on {cluster} has not answered since {time}, so nothing can be started there now. Sessions that run go "
+        "on. Try again in a few minutes.",
+        cluster=view.cluster,
+        time=time.strftime("%H:%M", time.localtime(view.silent_since_epoch)),
     )
 
 
-def budget_lines(site: Site, person: Person, paid: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+def budget_lines(site: Site, person: Person, paid: Iterable[tuple[str, str]]) -> tuple[list[Sentence], list[Sentence]]:
     """Say what is left of allocations, each a pair of cluster and account, with its age; and what to be warned of."""
     zone = zone_of(site.timezone)
     today = day_of(person.now_epoch, zone)
-    lines, warnings = [], []
+    lines: list[Sentence] = []
+    warnings: list[Sentence] = []
     for cluster, account in dict.fromkeys(paid):
         budget = person.budgets.get(cluster, {}).get(account)
         if budget is not None:
             asked = datetime.fromtimestamp(budget.taken_epoch, zone).strftime("%H:%M")
-            lines.append(f"{account} on {cluster}: {left_in_words(budget)} (asked at {asked})")
+            lines.append(
+                Sentence(
+                    "{account} on {cluster}: {left} (asked at {time})",
+                    account=account,
+                    cluster=cluster,
+                    left=left_in_words(budget),
+                    time=asked,
+                )
+            )
             warnings += warnings_of(budget, cluster, site.clusters[cluster].budget, today)
     return lines, warnings
 
@@ -70,98 +80,145 @@ def echo(value: object) -> str:
         case bool():
             return str(value).lower()
         case int() if abs(value) >= 10**20:
-            return "a number of more than 20 digits"
+            return Sentence("a number of more than 20 digits")
         case int() | float():
             return repr(value)
         case list() | tuple():
-            return "a list"
+            return Sentence("a list")
         case Mapping():
-            return "an object"
-    return "something that is no JSON value"
+            return Sentence("an object")
+    return Sentence("something that is no JSON value")
 
 
-def listed(names: Iterable[str]) -> str:
-    """Join distinct names in their order; a long list is cut and says so."""
-    distinct = list(dict.fromkeys(names))
-    rest = len(distinct) - LONGEST_LIST
-    return ", ".join(distinct[:LONGEST_LIST]) + (f" and {rest} more" if rest > 0 else "") if distinct else "none"
-
-
-def why_not_here(catalogue: Catalogue, person: Person, view: ClusterView | None, profile: Profile, run: Run) -> str:
+def why_not_here(
+    catalogue: Catalogue, person: Person, view: ClusterView | None, profile: Profile, run: Run
+) -> Sentence:
     """Say why a profile has no offer for a person in one of its places."""
     if obstacle := why_not_for(catalogue, profile, person):
         return obstacle
     obstacle = place_obstacle(catalogue, profile, run, view)
     if obstacle or view is None:
-        return obstacle or f"Slurm on {run.cluster} has not answered yet."
-    accounts = accounts_of(person, view)
-    patterns = patterns_of(catalogue, profile)
-    paying = [account for account in accounts if matches(patterns, account)]
+        return obstacle or Sentence("Slurm on {cluster} has not answered yet.", cluster=run.cluster)
+    accounts, partition = accounts_of(person, view), view.partitions[run.partition]
+    paying = [account for account in accounts if matches(patterns_of(catalogue, profile), account)]
     counting = associations_of(person, view, run.partition)
-    if not accounts:
-        return f"You have no allocation on {run.cluster}."
-    if not paying:
-        return f"Profile {profile.slug} is for the allocations {listed(patterns)}; yours: {listed(accounts)}."
-    partition = view.partitions[run.partition]
-    if not any(account in counting for account in paying):
-        return f"Your allocations {listed(paying)} are not for partition {run.partition} of {run.cluster}."
     admitted = [account for account in paying if account in counting and admits(partition, account)]
     if not admitted:
-        return f"Partition {run.partition} of {run.cluster} does not admit your allocations: {listed(paying)}."
+        return _why_nobody_pays(catalogue, profile, run, accounts, paying, counting)
     spent = {
         account: spent_budget
         for account in admitted
         if (spent_budget := budget_obstacle(catalogue.site, person, run.cluster, partition.name, account))
     }
     if len(spent) == len(admitted):
-        others = listed(account for account in accounts if account not in admitted)
-        return f"{' '.join(spent.values())} Other allocations of yours there, for other profiles: {others}."
+        return Joined([*spent.values(), _others(account for account in accounts if account not in admitted)])
     obstacles = [size_obstacle(view, run, size) for size in profile.sizes.values()]
     if all(obstacles):
-        return f"{obstacles[0]} for {profile.slug}."
+        return Sentence("{obstacle} for {profile}.", obstacle=obstacles[0], profile=profile.slug)
     able = [counting[account] for account in admitted if account not in spent]
-    reasons = _all_of(_qos_reasons(person, view, profile, run, able))
-    return " ".join([f"No QOS of {profile.slug} on {run.cluster} can be used: {reasons}.", *spent.values()])
+    none = Sentence(
+        "No QOS of {profile} on {cluster} can be used: {reasons}.",
+        profile=profile.slug,
+        cluster=run.cluster,
+        reasons=_all_of(_qos_reasons(person, view, profile, run, able)),
+    )
+    return Joined([none, *spent.values()])
 
 
-def why_not_for(catalogue: Catalogue, profile: Profile, person: Person) -> str | None:
+def _why_nobody_pays(
+    catalogue: Catalogue,
+    profile: Profile,
+    run: Run,
+    accounts: Iterable[str],
+    paying: Sequence[str],
+    counting: Mapping[str, Association],
+) -> Sentence:
+    """Say why no allocation can pay in a place: there is none, none of this profile's, or none that gets in."""
+    if not accounts:
+        return Sentence("You have no allocation on {cluster}.", cluster=run.cluster)
+    if not paying:
+        return Sentence(
+            "Profile {profile} is for the allocations {allocations}; yours: {yours}.",
+            profile=profile.slug,
+            allocations=listed(patterns_of(catalogue, profile)),
+            yours=listed(accounts),
+        )
+    facts: dict[str, object] = {"partition": run.partition, "cluster": run.cluster, "yours": listed(paying)}
+    if not any(account in counting for account in paying):
+        return Sentence("Your allocations {yours} are not for partition {partition} of {cluster}.", **facts)
+    return Sentence("Partition {partition} of {cluster} does not admit your allocations: {yours}.", **facts)
+
+
+def _others(accounts: Iterable[str]) -> Sentence:
+    others = listed(accounts)
+    if others == NONE:
+        return Sentence("Other allocations of yours there, for other profiles: none.")
+    return Sentence("Other allocations of yours there, for other profiles: {allocations}.", allocations=others)
+
+
+def why_not_for(catalogue: Catalogue, profile: Profile, person: Person) -> Sentence | None:
     """Say why a profile is not for a person now, whoever pays; None where it is."""
     access = profile.access
     if not in_groups(access, person):
-        return f"Profile {profile.slug} is for members of {listed(access.groups)}, and you are not one."
+        return Sentence(
+            "Profile {profile} is for members of {groups}, and you are not one.",
+            profile=profile.slug,
+            groups=listed(access.groups),
+        )
     if not in_window(access, catalogue.site, person.now_epoch):
-        begins = f" from {told(access.from_)}" if access.from_ else ""
-        ends = f" until {told(access.until)}" if access.until else ""
-        return f"Profile {profile.slug} can be started{begins}{ends} only."
+        return _closed(profile)
     if not in_events(access, person):
-        yours = listed(event.slug for event in person.open_events)
-        return f"Profile {profile.slug} is for the events {listed(access.events)}; yours that are open now: {yours}."
+        return Sentence(
+            "Profile {profile} is for the events {events}; yours that are open now: {yours}.",
+            profile=profile.slug,
+            events=listed(access.events),
+            yours=listed(event.slug for event in person.open_events),
+        )
     return None
 
 
-def _all_of(reasons: Iterable[str]) -> str:
+def _closed(profile: Profile) -> Sentence:
+    begins, ends = (told(moment) if moment else None for moment in (profile.access.from_, profile.access.until))
+    if begins is None:
+        return Sentence("Profile {profile} can be started until {ends} only.", profile=profile.slug, ends=ends)
+    if ends is None:
+        return Sentence("Profile {profile} can be started from {begins} only.", profile=profile.slug, begins=begins)
+    return Sentence(
+        "Profile {profile} can be started from {begins} until {ends} only.",
+        profile=profile.slug,
+        begins=begins,
+        ends=ends,
+    )
+
+
+def _all_of(reasons: Iterable[str]) -> Sentence:
     """Join distinct reasons, which have commas of their own; a long list is cut."""
     distinct = list(dict.fromkeys(reasons))
     rest = len(distinct) - LONGEST_REASONS
-    return "; ".join(distinct[:LONGEST_REASONS]) + (f"; and {rest} more" if rest > 0 else "")
+    more = [Sentence("and {n} more", n=rest)] if rest > 0 else []
+    return Joined([*distinct[:LONGEST_REASONS], *more], "; ")
 
 
 def _qos_reasons(
     person: Person, view: ClusterView, profile: Profile, run: Run, associations: Iterable[Association]
-) -> Iterable[str]:
+) -> Iterable[Sentence]:
     sizes = [size for size in profile.sizes.values() if not size_obstacle(view, run, size)]
     for association in associations:
         for qos in run.qos:
             for size in sizes:
-                yield f"{qos} {why_not_under(person, view, run, qos, association, size)}"
+                if reason := why_not_under(person, view, run, qos, association, size):
+                    yield Joined([qos, reason])
 
 
 def why_not_under(
     person: Person, view: ClusterView, run: Run, qos: str, association: Association, size: Size
-) -> str | None:
+) -> Sentence | None:
     """Say why an allocation cannot pay for a size under a QOS, as a verb and what follows; None where it can."""
+    if not association.qos:
+        return Sentence("is not allowed for this allocation, which has: none")
     if qos not in association.qos:
-        return f"is not allowed for this allocation, which has: {listed(sorted(association.qos))}"
+        has = listed(sorted(association.qos))
+        return Sentence("is not allowed for this allocation, which has: {qos}", qos=has)
     limits = association.limits
     return qos_obstacle(view, run, qos, size, limits) or crowd_obstacle(
         person, view, run, association.account.lower(), qos, limits
@@ -170,69 +227,96 @@ def why_not_under(
 
 def why_not_allocation(
     catalogue: Catalogue, view: ClusterView, person: Person, run: Run, here: Iterable[Offer], asked: str
-) -> str:
+) -> Sentence:
     """Say why an allocation is in none of the offers ``here`` of one profile in one place."""
     here = tuple(here)
-    yours = f"Yours: {listed(offer.allocation for offer in here)}."
+    profile = catalogue.profiles[here[0].profile]
+    yours = Sentence("Yours: {names}.", names=listed(offer.allocation for offer in here))
+    return Joined([_why_not_paid_by(catalogue, view, person, profile, run, asked), yours])
+
+
+def _why_not_paid_by(
+    catalogue: Catalogue, view: ClusterView, person: Person, profile: Profile, run: Run, asked: str
+) -> Sentence:
+    facts: dict[str, object] = {"allocation": echo(asked), "partition": run.partition, "cluster": run.cluster}
     if asked.lower() in accounts_of(person, view):
         counting = associations_of(person, view, run.partition).get(asked.lower())
         if counting is None:
-            return f"Allocation {echo(asked)} is not for partition {run.partition} of {run.cluster}. {yours}"
+            return Sentence("Allocation {allocation} is not for partition {partition} of {cluster}.", **facts)
         if not admits(view.partitions[run.partition], asked.lower()):
-            return f"Partition {run.partition} of {run.cluster} does not admit allocation {echo(asked)}. {yours}"
-        spent = budget_obstacle(catalogue.site, person, run.cluster, run.partition, asked.lower())
-        profile = catalogue.profiles[here[0].profile]
+            return Sentence("Partition {partition} of {cluster} does not admit allocation {allocation}.", **facts)
         if matches(patterns_of(catalogue, profile), asked):
+            spent = budget_obstacle(catalogue.site, person, run.cluster, run.partition, asked.lower())
             reasons = _all_of(_qos_reasons(person, view, profile, run, [counting]))
-            return f"{spent or f'No QOS can be used with allocation {echo(asked)}: {reasons}.'} {yours}"
-    return f"Allocation {echo(asked)} is not one of yours for {here[0].profile} on {run.cluster}. {yours}"
+            return spent or Sentence(
+                "No QOS can be used with allocation {allocation}: {reasons}.", allocation=echo(asked), reasons=reasons
+            )
+    return Sentence(
+        "Allocation {allocation} is not one of yours for {profile} on {cluster}.", **facts, profile=profile.slug
+    )
 
 
 def why_not_size(
     view: ClusterView, person: Person, profile: Profile, run: Run, here: tuple[Offer, ...], asked: str
-) -> str:
+) -> Sentence:
     """Say why a size of the profile is in none of the offers ``here``."""
-    possible = f"Possible there: {listed(offer.size for offer in here)}."
+    possible = Sentence("Possible there: {names}.", names=listed(offer.size for offer in here))
     size = profile.sizes[asked]
     if obstacle := size_obstacle(view, run, size):
-        return f"{obstacle} for size {echo(asked)}. {possible}"
+        return Joined([Sentence("{obstacle} for size {size}.", obstacle=obstacle, size=echo(asked)), possible])
     counting = associations_of(person, view, run.partition)
-    reasons = _all_of(
-        f"{qos} {why_not_under(person, view, run, qos, counting[account], size)}"
-        for account in dict.fromkeys(offer.allocation for offer in here)
+    paying = dict.fromkeys(offer.allocation for offer in here)
+    reasons = (
+        Joined([qos, reason])
+        for account in paying
         for qos in run.qos
+        if (reason := why_not_under(person, view, run, qos, counting[account], size))
     )
-    return f"Size {echo(asked)} is more than the QOS of your allocation on {run.cluster} allow: {reasons}. {possible}"
+    too_much = Sentence(
+        "Size {size} is more than the QOS of your allocation on {cluster} allow: {reasons}.",
+        size=echo(asked),
+        cluster=run.cluster,
+        reasons=_all_of(reasons),
+    )
+    return Joined([too_much, possible])
 
 
 def why_not_qos(
     view: ClusterView, person: Person, profile: Profile, run: Run, here: tuple[Offer, ...], asked: str
-) -> str:
+) -> Sentence:
     """Say why a QOS is in none of the offers ``here``, which are of one size."""
-    possible = f"Possible: {listed(offer.qos for offer in here)}."
+    possible = Sentence("Possible: {names}.", names=listed(offer.qos for offer in here))
+    facts: dict[str, object] = {"qos": echo(asked), "cluster": run.cluster}
     if asked not in run.qos:
-        return f"QOS {echo(asked)} is not one of {profile.slug} on {run.cluster}. {possible}"
+        unknown = Sentence("QOS {qos} is not one of {profile} on {cluster}.", **facts, profile=profile.slug)
+        return Joined([unknown, possible])
     association = associations_of(person, view, run.partition)[here[0].allocation]
-    reason = why_not_under(person, view, run, asked, association, profile.sizes[here[0].size])
-    where = f"with allocation {here[0].allocation} on {run.cluster}"
-    return f"QOS {echo(asked)} cannot be used {where}: it {reason}. {possible}"
+    no_use = Sentence(
+        "QOS {qos} cannot be used with allocation {allocation} on {cluster}: it {reason}.",
+        **facts,
+        allocation=here[0].allocation,
+        reason=why_not_under(person, view, run, asked, association, profile.sizes[here[0].size]),
+    )
+    return Joined([no_use, possible])
 
 
-def why_no_offers(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> str:
+def why_no_offers(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> Sentence:
     """Say why a person has no offer at all."""
     clusters = [name for name, cluster in catalogue.site.clusters.items() if cluster.state == "open"]
     if not clusters:
-        return "No cluster of this site is open yet."
+        return Sentence("No cluster of this site is open yet.")
     silent = [name for name in clusters if name not in views or views[name].taken_epoch is None]
     if silent:
-        return (
-            f"Slurm on {listed(silent)} has not answered yet, so your allocations there are not known; "
-            "try again in a minute."
+        return Sentence(
+            "Slurm on {clusters} has not answered yet, so your allocations there are not known; try again in a minute.",
+            clusters=listed(silent),
         )
     accounts = [account for name in clusters for account in accounts_of(person, views[name])]
     if not accounts:
-        return (
-            f"You ({person.name}) have no allocation on {' or '.join(clusters)}, and every start needs one that pays."
+        return Sentence(
+            "You ({name}) have no allocation on {clusters}, and every start needs one that pays.",
+            name=person.name,
+            clusters=Joined(clusters, Sentence(" or ")),
         )
     for profile in catalogue.profiles.values():
         patterns = patterns_of(catalogue, profile)
@@ -240,10 +324,12 @@ def why_no_offers(catalogue: Catalogue, person: Person, views: Mapping[str, Clus
             paying = any(matches(patterns, account) for account in accounts)
             if run.cluster in clusters and paying and is_for(catalogue, profile.access, person):
                 return why_not_here(catalogue, person, views[run.cluster], profile, run)
-    return f"No profile of this site is for your allocations ({listed(accounts)}) and groups."
+    return Sentence(
+        "No profile of this site is for your allocations ({allocations}) and groups.", allocations=listed(accounts)
+    )
 
 
-def profiles_of(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> str:
+def profiles_of(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView]) -> Sentence:
     """Name the profiles that a person may start, or say why there is none."""
-    found = listed(offer.profile for offer in offers(catalogue, person, views))
-    return f"Yours: {found}." if found != "none" else why_no_offers(catalogue, person, views)
+    found = listed(group.profile.slug for group in offers(catalogue, person, views).groups)
+    return why_no_offers(catalogue, person, views) if found == NONE else Sentence("Yours: {names}.", names=found)

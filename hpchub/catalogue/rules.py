@@ -20,6 +20,7 @@ from hpchub.catalogue.model import Access, Catalogue, Profile, Run, Size
 from hpchub.catalogue.moments import begin_epoch, day_of, end_epoch, zone_of
 from hpchub.catalogue.site import Site
 from hpchub.slurm.model import NO_LIMITS, Association, ClusterView, Limits, Node, Partition
+from hpchub.text import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,52 +61,62 @@ class Shape:
     gpus: frozenset[tuple[str, int]]
 
 
-def place_obstacle(catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView | None) -> str | None:
+def place_obstacle(catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView | None) -> Sentence | None:
     """Say why nobody can start this profile in this place now; None where it can be started."""
     return next((obstacle for _, _, obstacle in place_rules(catalogue, profile, run, view) if obstacle), None)
 
 
 def place_rules(
     catalogue: Catalogue, profile: Profile, run: Run, view: ClusterView | None
-) -> Iterator[tuple[str, str, str | None]]:
+) -> Iterator[tuple[str, str, Sentence | None]]:
     """Go through what must hold in a place: the rule's name, what is so if it holds, and why it does not or None.
 
     The first rule that does not hold is the last one.
     """
     cluster = catalogue.site.clusters[run.cluster]
-    obstacle = f"Cluster {run.cluster} is announced and not open yet." if cluster.state == "announced" else None
+    obstacle = None
+    if cluster.state == "announced":
+        obstacle = Sentence("Cluster {cluster} is announced and not open yet.", cluster=run.cluster)
     yield "cluster", f"{run.cluster} is open", obstacle
     if obstacle:
         return
     if cluster.software_target not in catalogue.environments[profile.environment].targets:
-        obstacle = (
-            f"The environment {profile.environment} of {profile.slug} has no build for {run.cluster} "
-            f"({cluster.software_target}) yet."
+        obstacle = Sentence(
+            "The environment {environment} of {profile} has no build for {cluster} ({target}) yet.",
+            environment=profile.environment,
+            profile=profile.slug,
+            cluster=run.cluster,
+            target=cluster.software_target,
         )
     yield "environment", f"{profile.environment} is there for {cluster.software_target}", obstacle
     if obstacle:
         return
     if view is None or view.taken_epoch is None:
-        said = f"Slurm on {run.cluster} has not answered yet, so nothing is known about it; try again in a minute."
-        yield "Slurm", "", said
+        silent = Sentence(
+            "Slurm on {cluster} has not answered yet, so nothing is known about it; try again in a minute.",
+            cluster=run.cluster,
+        )
+        yield "Slurm", "", silent
         return
     yield "Slurm", "answers", None
     yield "partition", f"{run.partition} is up", _partition_obstacle(run, view.partitions.get(run.partition))
 
 
-def _partition_obstacle(run: Run, partition: Partition | None) -> str | None:
+def _partition_obstacle(run: Run, partition: Partition | None) -> Sentence | None:
+    names = {"partition": run.partition, "cluster": run.cluster}
     if partition is None:
-        return f"Cluster {run.cluster} has no partition {run.partition} now."
+        return Sentence("Cluster {cluster} has no partition {partition} now.", **names)
     if not partition.up:
-        return f"Partition {run.partition} of {run.cluster} is down."
+        return Sentence("Partition {partition} of {cluster} is down.", **names)
     if partition.root_only:
-        return f"Partition {run.partition} of {run.cluster} is for administrators only."
+        return Sentence("Partition {partition} of {cluster} is for administrators only.", **names)
     if partition.reservation_only:
-        return f"Partition {run.partition} of {run.cluster} is for jobs with a reservation only."
+        return Sentence("Partition {partition} of {cluster} is for jobs with a reservation only.", **names)
     if partition.min_nodes > 1:
-        return (
-            f"Partition {run.partition} of {run.cluster} takes only jobs of at least {partition.min_nodes} nodes, "
-            "and a notebook runs on one."
+        return Sentence(
+            "Partition {partition} of {cluster} takes only jobs of at least {least} nodes, and a notebook runs on one.",
+            least=partition.min_nodes,
+            **names,
         )
     return None
 
@@ -177,7 +188,14 @@ def is_for(catalogue: Catalogue, access: Access, person: Person) -> bool:
     )
 
 
-def budget_obstacle(site: Site, person: Person, cluster: str, partition: str, account: str) -> str | None:
+def may_see(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView], profile: Profile) -> bool:
+    """Tell whether a profile is for a person who has an allocation that matches, wherever that can be used."""
+    patterns = patterns_of(catalogue, profile)
+    accounts = (account for view in views.values() for account in accounts_of(person, view))
+    return is_for(catalogue, profile.access, person) and any(matches(patterns, account) for account in accounts)
+
+
+def budget_obstacle(site: Site, person: Person, cluster: str, partition: str, account: str) -> Sentence | None:
     """Say why nothing can be charged to an account (``None`` while it can, or where nothing is charged)."""
     budget = person.budgets.get(cluster, {}).get(account)
     if budget is None or partition in site.clusters[cluster].free_partitions:
@@ -197,18 +215,22 @@ def admits(partition: Partition, account: str) -> bool:
     return allowed and account not in {name.lower() for name in partition.deny_accounts}
 
 
-def qos_obstacle(view: ClusterView, run: Run, qos: str, size: Amounts, association: Limits = NO_LIMITS) -> str | None:
+def qos_obstacle(
+    view: ClusterView, run: Run, qos: str, size: Amounts, association: Limits = NO_LIMITS
+) -> Sentence | None:
     """Say why no job of this size can ever run under a QOS in a place, as a verb and what follows.
 
     With the limits of an ``association``, for whoever has it; without, whoever pays.
     """
     partition = view.partitions[run.partition]
     if qos in partition.deny_qos or (partition.allow_qos is not None and qos not in partition.allow_qos):
-        return f"is not allowed in partition {partition.name}"
+        return Sentence("is not allowed in partition {partition}", partition=partition.name)
     return never(wanted(size, run.gpu_type), layers_of(view, partition, qos, association))
 
 
-def crowd_obstacle(person: Person, view: ClusterView, run: Run, account: str, qos: str, limits: Limits) -> str | None:
+def crowd_obstacle(
+    person: Person, view: ClusterView, run: Run, account: str, qos: str, limits: Limits
+) -> Sentence | None:
     """Say why Slurm would refuse one job more of a person now, as a verb and what follows."""
     if not person.held:
         return None
@@ -223,19 +245,31 @@ def most_minutes(view: ClusterView, run: Run, qos: str, size: Amounts, associati
     return size.max_minutes if most is None else min(size.max_minutes, most)
 
 
-def size_obstacle(view: ClusterView, run: Run, size: Size) -> str | None:
+def size_obstacle(view: ClusterView, run: Run, size: Size) -> Sentence | None:
     """Say why no node of a partition, busy or down ones included, takes a job of a size; None where one does.
 
     What follows in a sentence is "for …", the name of what is too large.
     """
     partition = view.partitions[run.partition]
-    if partition.max_cores_per_node is not None and size.cores > partition.max_cores_per_node:
-        return f"A job may have {partition.max_cores_per_node} cores in {run.partition} on {run.cluster}, too few"
-    if partition.max_memory_mb_per_node is not None and size.memory_mb > partition.max_memory_mb_per_node:
-        most = f"{partition.max_memory_mb_per_node} MB of memory"
-        return f"A job may have {most} in {run.partition} on {run.cluster}, too little"
+    cores, memory_mb = partition.max_cores_per_node, partition.max_memory_mb_per_node
+    if cores is not None and size.cores > cores:
+        return Sentence(
+            "A job may have {cores} cores in {partition} on {cluster}, too few",
+            cores=cores,
+            partition=run.partition,
+            cluster=run.cluster,
+        )
+    if memory_mb is not None and size.memory_mb > memory_mb:
+        return Sentence(
+            "A job may have {memory_mb} MB of memory in {partition} on {cluster}, too little",
+            memory_mb=memory_mb,
+            partition=run.partition,
+            cluster=run.cluster,
+        )
     if not any(_holds(shape, run, size) for shape in shapes_of(view).get(run.partition, ())):
-        return f"No node of {run.partition} on {run.cluster} is large enough"
+        return Sentence(
+            "No node of {partition} on {cluster} is large enough", partition=run.partition, cluster=run.cluster
+        )
     return None
 
 

@@ -34,6 +34,7 @@ from hpchub.catalogue.fields import (
     ZoneName,
     plain_path,
 )
+from hpchub.catalogue.sign_in import OpenIdConnect
 
 # A socket's address has 107 characters, and ssh makes it under a name that is 17 longer (mux.c).
 _LONGEST_SOCKET = 90
@@ -48,13 +49,14 @@ class Watching(Model):
     """Jobs, while some only wait in the queue: a job tells by itself when it starts, so this finds a new reason."""
     idle_seconds: Positive = 20
     """Jobs, while nobody waits: the safety net for ends that a job cannot report itself (a dead node)."""
-    nodes_seconds: Positive = 20
+    nodes_seconds: Positive = 30
     """Nodes and their free GPUs: figures on pages, shown with their age."""
-    queue_seconds: Positive = 20
-    """Everybody's waiting jobs, while one of ours waits: its position and expected start change slowly."""
+    queue_seconds: Positive = 30
+    """Everybody's waiting jobs, while one of ours waits or somebody looks at a choice: they change slowly."""
     estimates_a_minute: Positive = 3
-    """Questions for an expected start, while jobs wait without one in the scheduler's plan: each has the scheduler try
-    the whole queue, and one answer serves all who asked for the same."""
+    """Questions for an expected start, while jobs wait without one in the scheduler's plan, or somebody looks at a
+    choice that would wait: each has the scheduler try the whole queue, and one answer serves all who asked for the
+    same."""
     accounts_seconds: Positive = 60
     """Partitions, associations, QOS and reservations: a new member or a project's end is effective after so long."""
     retry_seconds: Positive = 3
@@ -226,6 +228,16 @@ class HubSettings(Model):
     state_folder: AbsolutePath
     """The database, the cookie secret and the folder ``secrets``; for the hub's user alone."""
 
+    @property
+    def own_environments_folder(self) -> Path:
+        """What people brought."""
+        return self.state_folder / "own-environments"
+
+    @property
+    def events_file(self) -> Path:
+        """The active events, as they were pushed last."""
+        return self.state_folder / "events.json"
+
 
 class LauncherSettings(Model):
     """The door to the program that acts as a user."""
@@ -237,10 +249,12 @@ class LauncherSettings(Model):
 
 
 class SignIn(Model):
-    """How people sign in.  Kind ``demo``: the people named here, all with one password."""
+    """How people sign in.  Kind ``demo``: the people named here, all with one password; ``oidc``: at a provider."""
 
-    kind: Literal["demo"]
+    kind: Literal["demo", "oidc"]
     """How people sign in."""
+    oidc: OpenIdConnect | None = None
+    """The provider, for kind ``oidc``."""
     password: str = Field(default="", repr=False)
     """The one of all people."""
     people: tuple[PosixName, ...] = ()
@@ -249,6 +263,16 @@ class SignIn(Model):
     """Who is JupyterHub's administrator; may sign in too."""
     trainers: tuple[PosixName, ...] = ()
     """Who is in the group ``trainers``; may sign in too."""
+
+    @model_validator(mode="after")
+    def _kind_is_complete(self) -> Self:
+        if self.kind == "oidc" and self.oidc is None:
+            raise Wrong(("oidc",), "is missing, but the kind is oidc", "the block `oidc` with the provider")
+        if self.kind == "demo" and self.oidc is not None:
+            raise Wrong(("kind",), "is demo, but there is a block oidc", "kind: oidc")
+        if self.kind == "oidc" and (self.password or self.people or self.admins or self.trainers):
+            raise Wrong(("kind",), "is oidc, but people or a password are named", "groups of the provider, in `oidc`")
+        return self
 
     @model_validator(mode="after")
     def _people_need_a_password(self) -> Self:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hpchub.catalogue.model import Catalogue, Profile, Run, Size
-from hpchub.catalogue.reasons import listed
 from hpchub.catalogue.rules import (
     Person,
     admits,
@@ -26,6 +25,7 @@ from hpchub.catalogue.rules import (
 from hpchub.checks.builds import check_build
 from hpchub.checks.finding import Finding, Verdict, fault, warning
 from hpchub.slurm.model import ClusterView, Partition
+from hpchub.text import listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from hpchub.catalogue.choice import Accepted
 from hpchub.catalogue.model import Catalogue, Profile, Run, Size
 from hpchub.catalogue.offers import Offer
-from hpchub.catalogue.reasons import listed
 from hpchub.catalogue.rules import Person, admits, associations_of, most_minutes, qos_obstacle
 from hpchub.catalogue.terms import core_hours_an_hour
 from hpchub.checks.profiles import place_name
@@ -17,6 +16,7 @@ from hpchub.errors import HpchubError
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.resolve import job_request
 from hpchub.slurm.model import ClusterView, Partition
+from hpchub.text import listed
 
 
 @dataclass(frozen=True, slots=True)

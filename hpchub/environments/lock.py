@@ -14,7 +14,6 @@ takes exactly the files that are named in it.
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from hpchub.catalogue.fields import Line, Model, SoftwareTarget
 from hpchub.catalogue.files import read_document
 from hpchub.catalogue.load import ENVIRONMENTS
 from hpchub.catalogue.model import EnvironmentFile
+from hpchub.catalogue.packages import pins
 from hpchub.catalogue.problems import FilesWrong, Problem
 from hpchub.environments.build import BuildError
 from hpchub.environments.make import MakeError, run
@@ -38,7 +38,6 @@ from hpchub.errors import CatalogueError
 TARGETS = "targets.yaml"
 LOCK_SECONDS = 600
 M = TypeVar("M", bound=Model)
-PINNED = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^ ]+) \\$", re.MULTILINE)
 
 
 class Target(Model):
@@ -136,11 +135,6 @@ def resolve(catalogue_folder: Path, name: str, target: str, uv: Path, *, upgrade
         packages = tomllib.loads(result.read_text()).get("packages", [])
     header = f"# Made by `hpchub environments lock`: wheels for Python {python} on {targets[target].platform}."
     return Lock(name, target, path, f"{header}\n{as_requirements(packages)}", before)
-
-
-def pins(lock: str) -> dict[str, str]:
-    """Read the packages and versions of a lock."""
-    return dict(PINNED.findall(lock))
 
 
 def as_pylock(versions: Mapping[str, str]) -> str:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +20,7 @@ from hpchub.catalogue.fields import ClusterName, Slug
 from hpchub.catalogue.model import Catalogue, Environment
 from hpchub.errors import UserError
 from hpchub.jobs.request import AbsolutePath
+from hpchub.whole import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +99,7 @@ class Registry:
             raise UserError(f"{user} is not the name of a user on the clusters.")
         self._folder.mkdir(mode=0o700, exist_ok=True)
         text = json.dumps([each.model_dump() for each in registrations], indent=2)
-        # Whole or not at all, and on the disk before it is believed.
-        with NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
+        write_whole(path, f"{text}\n".encode())
         self._known[user] = registrations
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpchub.errors import UserError
+from hpchub.text import Sentence
 
 MACHINES = {21: "ppc64le", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 """``e_machine`` of an ELF header (elf.h), by the name that ``uname -m`` has for it."""
@@ -36,25 +37,44 @@ def judged(seen: Mapping[str, Any], path: str, target: str, hub_version: str) ->
     """
     if seen["problem"]:
         raise UserError(
-            f"{path} cannot be used: {seen['problem']}. Give the folder of an environment, with bin/python in it."
+            Sentence(
+                "{path} cannot be used: {problem}. Give the folder of an environment, with bin/python in it.",
+                path=path,
+                problem=seen["problem"],
+            )
         )
     machine = _machine(str(seen["head"]))
     wanted = target.partition("-")[0]
     if machine is None or not seen.get("runs"):
-        raise UserError(f"{path}/bin/python is not a program that you can run.")
+        raise UserError(Sentence("{path}/bin/python is not a program that you can run.", path=path))
     if machine != wanted:
-        raise UserError(f"{path}/bin/python is for {machine}, and this cluster is {wanted}. Make one for {wanted}.")
+        raise UserError(
+            Sentence(
+                "{path}/bin/python is for {machine}, and this cluster is {wanted}. Make one for {wanted}.",
+                path=path,
+                machine=machine,
+                wanted=wanted,
+            )
+        )
     major = hub_version.partition(".")[0]
     packages = [_package(each) for each in seen["packages"]]
     servers = [(python, version) for python, name, version in packages if name == "jupyterhub"]
     remedy = f'{path}/bin/python -m pip install "jupyterhub~={major}.0" jupyterlab'
     if not seen["server"] or not servers:
-        raise UserError(f"{path} has no jupyterhub-singleuser. Add it: {remedy}")
+        raise UserError(Sentence("{path} has no jupyterhub-singleuser. Add it: {remedy}", path=path, remedy=remedy))
     python, version = servers[0]
     if version.partition(".")[0] != major:
-        raise UserError(f"{path} has JupyterHub {version}, and this hub is {hub_version}. Change it: {remedy}")
+        raise UserError(
+            Sentence(
+                "{path} has JupyterHub {version}, and this hub is {hub_version}. Change it: {remedy}",
+                path=path,
+                version=version,
+                hub_version=hub_version,
+                remedy=remedy,
+            )
+        )
     if not any(name == "jupyterlab" for _, name, _ in packages):
-        raise UserError(f"{path} has no JupyterLab. Add it: {remedy}")
+        raise UserError(Sentence("{path} has no JupyterLab. Add it: {remedy}", path=path, remedy=remedy))
     return Probed(python, version)
 
 

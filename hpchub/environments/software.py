@@ -10,6 +10,7 @@ from hpchub.catalogue.model import Catalogue
 from hpchub.environments.build import environment_path
 from hpchub.environments.own import OwnEnvironment
 from hpchub.errors import ChoiceRefused
+from hpchub.text import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,13 @@ def software_of(catalogue: Catalogue, name: str, cluster_name: str) -> Software:
         return Software("venv", str(build), build=f"{name}/{target}/{build.name}")
     if not (build / "bin" / "python").exists():
         raise ChoiceRefused(
-            f"The environment {name} is not built for {cluster_name}: there is no {build}. "
-            "Choose another profile, or tell the people who run this service."
+            Sentence(
+                "The environment {environment} is not built for {cluster}: there is no {build}. Choose another "
+                "profile, or tell the people who run this service.",
+                environment=name,
+                cluster=cluster_name,
+                build=build,
+            )
         )
     real = os.path.realpath(build)
     return Software("venv", real, build=f"{name}/{target}/{os.path.basename(real)}")

@@ -16,6 +16,7 @@ from hpchub.handlers.events import EventsHandler
 from hpchub.handlers.language import LanguageHandler
 from hpchub.handlers.log import LogHandler, LogPageHandler
 from hpchub.handlers.offers import OffersHandler
+from hpchub.handlers.packages import PackagesPageHandler
 from hpchub.handlers.servers import AnotherHandler, ChangeHandler, ForgetHandler, RenameHandler, StopHandler
 from hpchub.handlers.sessions import SessionHandler, SessionsHandler
 from hpchub.handlers.snapshot import SnapshotHandler
@@ -41,6 +42,7 @@ OURS: list[Route] = [
     (r"/hpchub/colours/([0-9a-f]+)\.css", ColoursHandler),
     (r"/hpchub/language/([A-Za-z-]{2,10})", LanguageHandler),
     (r"/hpchub/log/([0-9a-f]{32})", LogPageHandler),
+    (r"/hpchub/environment/([a-z0-9-]{1,63})", PackagesPageHandler),
     (r"/hpchub/stop/([^/]+)(?:/([^/]+))?", StopHandler),
     (r"/hpchub/change/([^/]+)(?:/([^/]+))?", ChangeHandler),
     (r"/hpchub/forget/([^/]+)/([^/]+)", ForgetHandler),

@@ -7,7 +7,7 @@ from typing import Any
 from tornado import web
 
 from hpchub.catalogue.site import Site
-from hpchub.engine import Engine
+from hpchub.engine import WithEngine
 from hpchub.pages import assets
 from hpchub.pages.branding import Served, logo_of, style_of
 
@@ -32,15 +32,14 @@ class AssetHandler(web.StaticFileHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
 
 
-class _OfTheSite(web.RequestHandler):
+class _OfTheSite(WithEngine, web.RequestHandler):
     """Something of the site's, as it is now; an address of an older version gets it too, for this once."""
 
     def _thing(self, site: Site) -> Served | None:
         raise NotImplementedError
 
     async def get(self, digest: str) -> None:
-        engine: Engine = self.settings["hpchub"]
-        thing = self._thing(engine.catalogue.site)
+        thing = self._thing(self.engine.catalogue.site)
         if thing is None:
             raise web.HTTPError(404)
         self.set_header("Content-Type", thing.media_type)

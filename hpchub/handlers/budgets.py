@@ -11,11 +11,16 @@ from hpchub.catalogue.moments import day_of, zone_of
 from hpchub.catalogue.rules import Person, accounts_of
 from hpchub.catalogue.site import Site
 from hpchub.handlers.person import OfPerson
+from hpchub.pages.language import VARY, language_of_request, offered_by
 from hpchub.slurm.model import ClusterView
+from hpchub.text import SOURCE_LANGUAGE, Speech, in_words
 
 
-def told(site: Site, person: Person, views: Mapping[str, ClusterView]) -> list[dict[str, Any]]:
+def told(
+    site: Site, person: Person, views: Mapping[str, ClusterView], language: str = SOURCE_LANGUAGE
+) -> list[dict[str, Any]]:
     """Give one entry an allocation of the person; one whose budget nobody told has only its names."""
+    speech = Speech(language)
     today = day_of(person.now_epoch, zone_of(site.timezone))
     entries = []
     for cluster, view in views.items():
@@ -26,6 +31,7 @@ def told(site: Site, person: Person, views: Mapping[str, ClusterView]) -> list[d
             entry |= {"cluster": cluster, "account": account, "sentences": []}
             if budget is not None and warnings is not None:
                 spent = spent_obstacle(budget, cluster, today)
+                sentences = [spent] if spent else warnings_of(budget, cluster, warnings, today)
                 entry |= {
                     "level": level_of(budget, warnings, today),
                     "total_core_hours": budget.total_core_hours,
@@ -35,7 +41,7 @@ def told(site: Site, person: Person, views: Mapping[str, ClusterView]) -> list[d
                     "month_total_core_hours": budget.month_total_core_hours,
                     "month_used_core_hours": budget.month_used_core_hours,
                     "taken_epoch": budget.taken_epoch,
-                    "sentences": [spent] if spent else warnings_of(budget, cluster, warnings, today),
+                    "sentences": [in_words(sentence, speech) for sentence in sentences],
                 }
             entries.append(entry)
     return entries
@@ -61,4 +67,7 @@ class BudgetsHandler(OfPerson):
 
     async def get(self) -> None:
         person = await self.person_asked_about("budgets")
-        self.finish(json.dumps(told(self.engine.catalogue.site, person, self.engine.views)))
+        site = self.engine.catalogue.site
+        language = language_of_request(self.request, offered_by(site))
+        self.set_header("Vary", VARY)
+        self.finish(json.dumps(told(site, person, self.engine.views, language)))

@@ -7,16 +7,15 @@ import json
 from jupyterhub.apihandlers import APIHandler
 from jupyterhub.scopes import needs_scope
 
-from hpchub.engine import Engine
+from hpchub.engine import WithEngine
 
 
-class CatalogueHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class CatalogueHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """For admins and scripts: a change is live once ``loaded_epoch`` is later than the change."""
 
     @needs_scope("read:hub")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def get(self) -> None:
-        engine: Engine = self.settings["hpchub"]
-        keeper = engine.keeper
+        keeper = self.engine.keeper
         told = {
             "loaded_epoch": keeper.loaded_epoch,
             "profiles": list(keeper.catalogue.profiles),

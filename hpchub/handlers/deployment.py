@@ -13,15 +13,15 @@ from jupyterhub.scopes import needs_scope
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from hpchub.engine import Engine
+from hpchub.engine import WithEngine
 
 
-class DeploymentHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class DeploymentHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What only the running hub knows: its files may have changed since, or another file may override them."""
 
     @needs_scope("read:hub")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def get(self) -> None:
-        engine: Engine = self.settings["hpchub"]
+        engine = self.engine
         app = JupyterHub.instance()
         told = {
             "hub_id": engine.catalogue.site.hub_id,

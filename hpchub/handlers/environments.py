@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tornado import web
 
 from hpchub.catalogue.fields import Slug
-from hpchub.catalogue.reasons import echo, listed
-from hpchub.engine import Engine
+from hpchub.catalogue.reasons import echo
+from hpchub.engine import WithEngine
 from hpchub.environments.own import PREFIX, Registration
 from hpchub.environments.probe import judged
 from hpchub.errors import LauncherError, SubmitUnclear, UserError
 from hpchub.jobs.request import AbsolutePath
+from hpchub.text import listed
 
 
 class Wish(BaseModel):
@@ -30,12 +31,7 @@ class Wish(BaseModel):
     path: AbsolutePath
 
 
-class _Handler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = self.settings["hpchub"]
-        return engine
-
+class _Handler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     def person(self) -> str:
         """Give the caller's name, if the token may start servers: what is registered here is what they start."""
         user = self.current_user

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jupyterhub.handlers import BaseHandler
-from tornado import web
 
+from hpchub.pages.failure import PageError
 from hpchub.pages.language import COOKIE, offered_by, way_back
 from hpchub.pages.page import Page
+from hpchub.text import Sentence, listed
 
 _DAYS = 365
 
@@ -20,7 +21,7 @@ class LanguageHandler(Page, BaseHandler):  # type: ignore[misc]  # JupyterHub ha
     def get(self, language: str) -> None:
         possible = offered_by(self.engine.catalogue.site)
         if language not in possible:
-            raise web.HTTPError(404, f"There is no such language here. Possible: {', '.join(possible)}.")
+            raise PageError(404, Sentence("There is no such language here. Possible: {names}.", names=listed(possible)))
         secure = self.request.protocol == "https"
         path = self.hub.base_url
         self.set_cookie(COOKIE, language, expires_days=_DAYS, path=path, httponly=True, samesite="Lax", secure=secure)

@@ -17,7 +17,9 @@ from hpchub.errors import LauncherError, SubmitUnclear
 from hpchub.handlers.sessions import SessionFinder, SessionHandler
 from hpchub.jobs.logs import readable
 from hpchub.jobs.session import Session
+from hpchub.pages.failure import PageError
 from hpchub.pages.page import Page
+from hpchub.text import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +31,15 @@ async def log_of(session: Session, engine: Engine) -> str:
         tornado.web.HTTPError: there is none, or it cannot be read now; the text may be shown.
     """
     if not session.job_id:
-        raise web.HTTPError(409, "This session has no job yet, and so no log.")
+        raise PageError(409, Sentence("This session has no job yet, and so no log."))
     request = session.request
     try:
         return readable(await engine.launcher.log(request.user, request.cluster, session.id))
     except SubmitUnclear as error:
         log.warning("%s: its log cannot be read: %s", session.id, error)
-        raise web.HTTPError(503, "The log cannot be read at the moment; try again.") from None
+        raise PageError(503, Sentence("The log cannot be read at the moment; try again.")) from None
     except LauncherError as error:
-        raise web.HTTPError(409, f"There is nothing to read: {error}") from None
+        raise PageError(409, Sentence("There is nothing to read: {error}", error=error)) from None
 
 
 class LogHandler(SessionHandler):

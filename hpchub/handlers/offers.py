@@ -11,16 +11,18 @@ from hpchub.catalogue.model import Catalogue, Profile, Run, in_language
 from hpchub.catalogue.notes import budget_notes, notes_of
 from hpchub.catalogue.offers import Group, Person, offers
 from hpchub.catalogue.reasons import why_not_here
-from hpchub.catalogue.rules import accounts_of, is_for, matches, patterns_of
+from hpchub.catalogue.rules import may_see
 from hpchub.handlers.person import OfPerson
+from hpchub.pages.language import VARY, language_of_request, offered_by
 from hpchub.slurm.model import ClusterView
-from hpchub.text import language_of
+from hpchub.text import SOURCE_LANGUAGE, Speech, in_words
 
 
 def told(
-    catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView], language: str = "en"
+    catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView], language: str = SOURCE_LANGUAGE
 ) -> list[dict[str, Any]]:
     """Give an entry for each profile that is for the person, whether it can be started now or not."""
+    speech = Speech(language)
     found: dict[tuple[str, Run], list[Group]] = {}
     for group in offers(catalogue, person, views).groups:
         found.setdefault((group.profile.slug, group.run), []).append(group)
@@ -33,20 +35,13 @@ def told(
             "environment": profile.environment,
             "default_size": profile.default_size,
             "places": [
-                _place(catalogue, person, views, profile, run, found.get((profile.slug, run), []))
+                _place(catalogue, person, views, profile, run, found.get((profile.slug, run), []), speech)
                 for run in profile.runs_on
             ],
         }
         for profile in catalogue.profiles.values()
         if may_see(catalogue, person, views, profile)
     ]
-
-
-def may_see(catalogue: Catalogue, person: Person, views: Mapping[str, ClusterView], profile: Profile) -> bool:
-    """Tell whether a profile is for a person who has an allocation that matches, wherever that can be used."""
-    patterns = patterns_of(catalogue, profile)
-    accounts = (account for view in views.values() for account in accounts_of(person, view))
-    return is_for(catalogue, profile.access, person) and any(matches(patterns, account) for account in accounts)
 
 
 def _place(
@@ -56,6 +51,7 @@ def _place(
     profile: Profile,
     run: Run,
     groups: list[Group],
+    speech: Speech,
 ) -> dict[str, Any]:
     view = views.get(run.cluster)
     place: dict[str, Any] = {
@@ -66,13 +62,14 @@ def _place(
         "fits_minutes": None,
         "choices": [_choice(group) for group in groups],
         "notes": [],
-        "reason": None if groups else why_not_here(catalogue, person, view, profile, run),
+        "reason": None if groups else in_words(why_not_here(catalogue, person, view, profile, run), speech),
     }
     if view is not None and groups:
         known = closing(view, run.partition, person.now_epoch)
         place["free_gpus"] = view.free_gpus(run.partition, run.gpu_type) if run.gpu_type else None
         place["fits_minutes"] = known.fits_minutes if known else None
-        place["notes"] = [*notes_of(catalogue.site, person, views, groups), *budget_notes(person, groups)]
+        notes = (*notes_of(catalogue.site, person, views, groups), *budget_notes(person, groups))
+        place["notes"] = [in_words(note, speech) for note in notes]
     return place
 
 
@@ -103,6 +100,6 @@ class OffersHandler(OfPerson):
 
     async def get(self) -> None:
         person = await self.person_asked_about("offers")
-        language = language_of(self.request.headers.get("Accept-Language", ""))
-        self.set_header("Vary", "Accept-Language")
+        language = language_of_request(self.request, offered_by(self.engine.catalogue.site))
+        self.set_header("Vary", VARY)
         self.finish(json.dumps(told(self.engine.catalogue_of(person.name), person, self.engine.views, language)))

@@ -6,17 +6,11 @@ from jupyterhub.apihandlers import APIHandler
 from tornado import web
 
 from hpchub.catalogue.rules import Person
-from hpchub.engine import Engine
+from hpchub.engine import WithEngine
 
 
-class OfPerson(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class OfPerson(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """Base of the handlers that tell what a person has."""
-
-    @property
-    def engine(self) -> Engine:
-        """What all handlers of this hub share."""
-        engine: Engine = self.settings["hpchub"]
-        return engine
 
     async def person_asked_about(self, what: str) -> Person:
         """Give the person, once every cluster has said whose allocations are whose: a hub that has just started waits.

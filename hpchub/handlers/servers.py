@@ -18,10 +18,12 @@ from tornado import web
 from hpchub.catalogue.choice import accept
 from hpchub.errors import ChoiceRefused
 from hpchub.handlers.spawn import SpawnPageHandler
+from hpchub.pages.failure import PageError
 from hpchub.pages.language import way_back
 from hpchub.pages.naming import server_name as new_server_name
 from hpchub.pages.naming import tidy
 from hpchub.pages.page import Page
+from hpchub.text import Sentence, in_words
 
 _CANCEL_SECONDS = 2
 """How long a start may take to notice that it is cancelled."""
@@ -33,7 +35,7 @@ class _Action(Page, BaseHandler):  # type: ignore[misc]  # JupyterHub has no typ
     def _spawner(self, user_name: str, server_name: str) -> tuple[Any, Any]:
         user = self.find_user(user_name)
         if user is None or (server_name and server_name not in user.orm_spawners):
-            raise web.HTTPError(404, "There is no such session.")
+            raise PageError(404, Sentence("There is no such session."))
         return user, user.spawners[server_name]
 
     def _done(self) -> None:
@@ -78,7 +80,7 @@ class ForgetHandler(_Action):
     async def _post(self, user_name: str, server_name: str) -> None:
         user, spawner = self._spawner(user_name, server_name)
         if spawner.active:
-            raise web.HTTPError(409, "This session has not ended yet: stop it first.")
+            raise PageError(409, Sentence("This session has not ended yet: stop it first."))
         await maybe_future(user._delete_spawner(spawner))
         self.db.delete(spawner.orm_spawner)
         user.spawners.pop(server_name, None)
@@ -112,7 +114,7 @@ class AnotherHandler(_Action):
     async def _post(self, user_name: str) -> None:
         user = self.find_user(user_name)
         if user is None:
-            raise web.HTTPError(404, "There is no such person.")
+            raise PageError(404, Sentence("There is no such person."))
         title = tidy(self.get_argument("name", ""))
         name = new_server_name(title, user.orm_spawners)
         await self._check_named_server_request(user, name, title or name)
@@ -129,13 +131,13 @@ class ChangeHandler(SpawnPageHandler):
 
     def get(self, *_: str) -> None:
         """Refuse it: the spawn page has its own address."""
-        raise web.HTTPError(405, "Only a POST changes a session.")
+        raise PageError(405, Sentence("Only a POST changes a session."))
 
     @needs_scope("delete:servers")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def _post(self, user_name: str, server_name: str, display_name: str) -> None:
         user = self.find_user(user_name)
         if user is None or server_name not in user.orm_spawners:
-            raise web.HTTPError(404, "There is no such session.")
+            raise PageError(404, Sentence("There is no such session."))
         spawner = user.spawners[server_name]
         fields = {name: [value.decode() for value in values] for name, values in self.request.body_arguments.items()}
         options = spawner.run_options_from_form(fields)
@@ -144,6 +146,6 @@ class ChangeHandler(SpawnPageHandler):
                 raise options
             accept(options, spawner.catalogue, spawner.person, self.engine.views)
         except (SpawnException, ChoiceRefused) as refusal:
-            raise web.HTTPError(400, str(getattr(refusal, "jupyterhub_message", refusal))) from None
+            raise PageError(400, in_words(refusal, self.speech)) from None
         await stop_server(self, user, spawner)
         await super()._post(user_name=user_name, server_name=server_name, display_name=display_name)

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from sqlalchemy import Text, type_coerce
 from tornado import web
 
-from hpchub.engine import Engine, SessionOwner
+from hpchub.engine import SessionOwner, WithEngine
 from hpchub.jobs.session import Report, ReportConflict, Session
-from hpchub.jobs.waiting import end_of, news
+from hpchub.jobs.waiting import end_of, news, time_limit_epoch
+from hpchub.pages.failure import PageError
 from hpchub.pages.language import VARY, language_of_request
-from hpchub.slurm.model import ClusterView, JobState
-from hpchub.text import translated
+from hpchub.slurm.model import ClusterView
+from hpchub.text import Sentence, translated
 
 _BODY_LIMIT = 64 * 1024
 
@@ -52,7 +53,7 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
         "node": session.node or None,
         "reason": session.reason or None,
         "begun_epoch": session.begun_epoch,
-        "ends_epoch": _time_limit_epoch(session, view),
+        "ends_epoch": time_limit_epoch(session, view),
         "ended_epoch": session.ended_epoch or None,
         "ending": session.ending,
         "message": end_of(session, translate) or None,
@@ -60,28 +61,16 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
     }
 
 
-def _time_limit_epoch(session: Session, view: ClusterView | None) -> int | None:
-    """When the time limit ends a job that runs, as Slurm says it now: an administrator may have changed it."""
-    job = view.jobs.get(session.job_id) if view else None
-    return job.end_epoch if job is not None and job.state is JobState.RUNNING else None
-
-
-class SessionFinder:
+class SessionFinder(WithEngine):
     """To be put before a handler of JupyterHub's in the bases of a class: it finds sessions by their ids."""
 
-    settings: Any
     db: Any
     find_user: Any
-
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = self.settings["hpchub"]
-        return engine
 
     def _owner(self, session_id: str) -> tuple[SessionOwner, Session]:
         owner = self.engine.sessions.get(session_id)
         if owner is None or owner.session is None or owner.session.id != session_id:
-            raise web.HTTPError(404, "There is no such session.")
+            raise PageError(404, Sentence("There is no such session."))
         return owner, owner.session
 
     def _recall(self, session_id: str) -> None:

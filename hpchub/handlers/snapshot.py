@@ -9,7 +9,7 @@ from typing import Any
 from jupyterhub.apihandlers import APIHandler
 from jupyterhub.scopes import needs_scope
 
-from hpchub.engine import Engine
+from hpchub.engine import WithEngine
 from hpchub.slurm.model import ClusterView
 
 
@@ -36,10 +36,9 @@ def _gpu_types(view: ClusterView, partition: str) -> list[str]:
     return sorted({gpu for node in view.nodes if partition in node.partitions for gpu in node.gpus if gpu})
 
 
-class SnapshotHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class SnapshotHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """All clusters; nothing is asked of them for it."""
 
     @needs_scope("read:hub")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def get(self) -> None:
-        engine: Engine = self.settings["hpchub"]
-        self.finish(json.dumps({name: figures(view) for name, view in engine.views.items()}))
+        self.finish(json.dumps({name: figures(view) for name, view in self.engine.views.items()}))

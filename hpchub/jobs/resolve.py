@@ -11,6 +11,7 @@ from hpchub.catalogue.model import Catalogue
 from hpchub.environments.software import software_of
 from hpchub.errors import ChoiceRefused
 from hpchub.jobs.request import JobRequest
+from hpchub.text import Sentence
 
 
 def job_request(accepted: Accepted, catalogue: Catalogue, user: str, server_name: str, session_id: str) -> JobRequest:
@@ -42,4 +43,6 @@ def job_request(accepted: Accepted, catalogue: Catalogue, user: str, server_name
         )
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ChoiceRefused(f"This choice cannot be written into a job: {field} is not of a safe form.") from None
+        raise ChoiceRefused(
+            Sentence("This choice cannot be written into a job: {field} is not of a safe form.", field=field)
+        ) from None

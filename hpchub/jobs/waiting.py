@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from hpchub.jobs import endings
 from hpchub.jobs.session import Phase, Session
-from hpchub.slurm.model import ClusterView
+from hpchub.slurm.model import ClusterView, JobState
 from hpchub.slurm.queue import place_of
 from hpchub.slurm.reasons import kind_of, why_it_waits
 
@@ -26,6 +26,12 @@ PLACE = "Place {position} of {of}."
 SILENT = "Slurm on {cluster} does not answer at the moment; nothing is lost."
 CHECKING = "The choice is being checked."
 """Before there is a session."""
+
+
+def time_limit_epoch(session: Session, view: ClusterView | None) -> int | None:
+    """Tell when the time limit ends a job that runs, as Slurm says it now: an administrator may have changed it."""
+    job = view.jobs.get(session.job_id) if view else None
+    return job.end_epoch if job is not None and job.state is JobState.RUNNING else None
 
 
 def news(session: Session, view: ClusterView | None, translate: Translate = str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The site's look as pages need it: its colours as CSS, its logo as bytes."""
+"""The site's look as pages need it: its colours as CSS, light and dark, and its logo as bytes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from jupyterhub._data import DATA_FILES_PATH
+
 from hpchub.catalogue.appearance import Colours, contrast
 from hpchub.catalogue.site import Site
+from hpchub.pages import assets
+from hpchub.pages.dark import by_system
 
 log = logging.getLogger(__name__)
 
+BOOTSTRAP = Path(DATA_FILES_PATH) / "static" / "components" / "bootstrap" / "dist" / "css" / "bootstrap.min.css"
+"""As JupyterHub ships it and page.html asks for it."""
 _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 _MOST_LOGO_BYTES = 500_000
 
@@ -57,14 +63,18 @@ def _logo(path: Path, changed_ns: int, size: int) -> Served | None:
 
 
 def style_of(site: Site) -> Served:
-    """Give the site's colours as CSS variables, with the colour of the text on a button that can best be read."""
+    """Give the site's colours as CSS variables, with the colour of the text on a button that can best be read; and the
+    dark colours of all our styles for readers without scripts.
+    """
     return _style(site.branding.colours)
 
 
 @lru_cache(maxsize=2)
 def _style(colours: Colours) -> Served:
     light, dark = (_variables(colour) for colour in (colours.light, colours.dark))
-    return _served(f":root{{{light}}}[data-bs-theme=dark]{{{dark}}}".encode(), "text/css; charset=utf-8")
+    variables = f":root{{{light}}}[data-bs-theme=dark]{{{dark}}}"
+    of_all = "\n".join([BOOTSTRAP.read_text(), (assets.FOLDER / "hpchub.css").read_text(), variables])
+    return _served(f"{variables}\n{by_system(of_all)}".encode(), "text/css; charset=utf-8")
 
 
 def _variables(colour: str) -> str:

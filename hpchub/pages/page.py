@@ -13,7 +13,7 @@ from jupyterhub.apihandlers import APIHandler
 from hpchub.catalogue.model import in_language
 from hpchub.catalogue.moments import zone_of
 from hpchub.catalogue.offers import profile_offers
-from hpchub.engine import Engine
+from hpchub.engine import WithEngine
 from hpchub.jobs.session import Phase, Session
 from hpchub.jobs.sooner import Sooner, sooner
 from hpchub.jobs.waiting import end_of
@@ -22,20 +22,14 @@ from hpchub.pages.language import NAMES, VARY, language_of_request, offered_by
 from hpchub.pages.policy import new_nonce
 from hpchub.pages.words import amount
 from hpchub.slurm.reasons import competes
-from hpchub.text import Speech, translated
+from hpchub.text import Speech, in_words, translated
 
 
-class Page:
+class Page(WithEngine):
     """To be put before a handler of JupyterHub's in the bases of a class; see :func:`as_page`."""
 
-    settings: Any
     request: Any
     hub: Any
-
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = self.settings["hpchub"]
-        return engine
 
     @cached_property
     def nonce(self) -> str:
@@ -89,6 +83,7 @@ class Page:
             "clock": partial(moments.clock, now=now, zone=zone_of(site.timezone), language=language),
             "age": partial(moments.age, now=now, language=language),
             "duration": moments.duration,
+            "in_words": partial(in_words, speech=self.speech),
             "end_of": lambda session: end_of(session, partial(translated, language=language)),
             "amount": partial(amount, speech=self.speech),
             "waiting_of": self._waiting_of,
@@ -106,7 +101,7 @@ class Page:
         profile = catalogue.profiles.get(session.request.profile)
         if profile is None:
             return None
-        return sooner(session.request, profile_offers(catalogue, spawner.person, profile, views), views)
+        return sooner(session.request, profile_offers(catalogue, spawner.person, profile, views), views, time.time())
 
     def _waiting_of(self, spawner: Any) -> servers.Waiting:
         return servers.waiting(spawner.session_of_this_start(), self.engine.views, self.speech.language)

@@ -6,13 +6,13 @@ Phases have a word each, so that an icon, a page's title and a step of the timel
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hpchub.catalogue.model import Catalogue, in_language
 from hpchub.jobs.session import ORDER, Phase, Session
-from hpchub.jobs.waiting import CHECKING, end_of, news
+from hpchub.jobs.waiting import CHECKING, end_of, news, time_limit_epoch
 from hpchub.slurm.model import ClusterView
 from hpchub.text import Speech, translated
 
@@ -31,6 +31,7 @@ HEADINGS: Mapping[Phase, str] = {
     Phase.STARTING: "Your notebook is starting",
     Phase.READY: "Your notebook is opening",
     Phase.ENDING: "Your notebook is ending",
+    Phase.ENDED: "Your notebook has ended",
 }
 STATES: Mapping[State, str] = {
     "waiting": "Waiting",
@@ -84,12 +85,13 @@ def waiting(session: Session | None, views: Mapping[str, ClusterView], language:
     told: Mapping[str, Any] = news(session, heard, say) if session else {"sentence": say(CHECKING), "timeline": []}
     queue = told.get("waiting") or {}
     reached = {each["phase"]: each["epoch"] for each in told["timeline"]}
+    heading = HEADINGS[phase]
     return Waiting(
-        heading=say(HEADINGS.get(phase, HEADINGS[Phase.SUBMITTED])),
-        title=say(STEPS.get(phase, STEPS[Phase.SUBMITTED])),
+        heading=say(heading),
+        title=say(STEPS.get(phase, heading)),
         sentence=queue.get("sentence") or told["sentence"],
         steps=tuple(
-            Step(each.value, say(title), _progress(each, phase), reached.get(each.value))
+            Step(each.value, say(title), _progress(each, phase, reached), reached.get(each.value))
             for each, title in STEPS.items()
         ),
         code=queue.get("code") or "",
@@ -101,8 +103,12 @@ def waiting(session: Session | None, views: Mapping[str, ClusterView], language:
     )
 
 
-def _progress(step: Phase, now: Phase) -> Literal["done", "now", "todo"]:
-    return "now" if step is now else "done" if ORDER[step] < ORDER[now] else "todo"
+def _progress(step: Phase, now: Phase, reached: Container[str]) -> Literal["done", "now", "todo"]:
+    if step is now:
+        return "now"
+    # On the way a step may go by unseen; at the end it may never have come.
+    done = ORDER[step] < ORDER[now] if now in STEPS else step.value in reached
+    return "done" if done else "todo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def card(spawner: Any, catalogue: Catalogue, views: Mapping[str, ClusterView], s
     word = translated(STATES[state], language)
     if session and state == "waiting" and session.phase in STEPS:
         word = translated(STEPS[session.phase], language)
-    ends = _ends_epoch(session, views) if session and state == "running" else None
+    ends = time_limit_epoch(session, views.get(session.request.cluster)) if session and state == "running" else None
     return Card(
         name=spawner.name,
         title=spawner.display_name or spawner.name or speech.say("Notebook"),
@@ -161,12 +167,6 @@ def _state(spawner: Any, session: Session | None) -> State:
     if session is not None and session.phase is Phase.READY:
         return "running"
     return "stopping" if session is not None and session.phase in (Phase.ENDING, Phase.ENDED) else "waiting"
-
-
-def _ends_epoch(session: Session, views: Mapping[str, ClusterView]) -> float | None:
-    view = views.get(session.request.cluster)
-    job = view.jobs.get(session.job_id) if view else None
-    return job.end_epoch if job else None
 
 
 def _what(session: Session, catalogue: Catalogue, language: str) -> str:

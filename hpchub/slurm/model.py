@@ -219,7 +219,7 @@ class ClusterView:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     """The hub's own jobs by job id."""
     queue: tuple[QueuedJob, ...] | None = None
-    """Everybody's waiting jobs; None while none of the hub's waits, since then nobody asks."""
+    """Everybody's waiting jobs; None while none of the hub's waits and nobody looks, since then nobody asks."""
     queue_epoch: float | None = None
     """When the queue was asked for."""
 

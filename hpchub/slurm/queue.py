@@ -45,6 +45,9 @@ class _Lines:
         order = _order(job)
         return Place(position=sum(bisect_right(line, order) for line in lines), of=sum(map(len, lines)))
 
+    def length(self, partition: str) -> int:
+        return sum(len(orders) for names, orders in self._by_partitions.items() if partition in names)
+
 
 def _order(job: QueuedJob) -> _Order:
     return (-job.priority, int(job.job_id))
@@ -61,11 +64,21 @@ def place_of(view: ClusterView, job_id: str) -> Place | None:
     ``PrivateData=jobs`` hides the jobs of others from the hub's user (nothing is better than a place among one's own);
     and where the job is not in line, since it waits for something else than a place.
     """
+    lines = _lines_of(view)
+    job = lines.jobs.get(job_id) if lines else None
+    return lines.place_of(job) if lines and job else None
+
+
+def in_line(view: ClusterView, partition: str) -> int:
+    """Count the jobs in line for nodes of a partition; 0 also where the queue was not asked for."""
+    lines = _lines_of(view)
+    return lines.length(partition) if lines else 0
+
+
+def _lines_of(view: ClusterView) -> _Lines | None:
     if view.queue is None:
         return None
     known = _known.get(view.cluster)
     if known is None or known[0] is not view.queue:
         known = _known[view.cluster] = (view.queue, _Lines(view.queue))
-    lines = known[1]
-    job = lines.jobs.get(job_id)
-    return lines.place_of(job) if job else None
+    return known[1]

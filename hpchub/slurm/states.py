@@ -53,7 +53,6 @@ _UNUSABLE_NODE = frozenset(
         "reboot_requested",
         "reboot_issued",
         "power_down",
-        "powered_down",
         "powering_down",
         "perfctrs",
         "error",

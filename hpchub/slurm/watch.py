@@ -27,6 +27,8 @@ Listener = Callable[[ClusterView], None]
 
 _JOBS_A_QUERY = 500
 """A longer list does not fit an argument; the rest is asked about with the next answer."""
+_LOOKED_SECONDS = 60
+"""How long a look at the queue lasts: an open page looks again sooner."""
 
 
 class Watcher:
@@ -52,7 +54,8 @@ class Watcher:
         self._missing_jobs: dict[str, float] = {}
         self._verdicts: dict[str, asyncio.Future[Job]] = {}
         self._something_is_missing = asyncio.Event()
-        self._one_of_ours_waits = asyncio.Event()
+        self._queue_wanted = asyncio.Event()
+        self._looked_epoch = 0.0
         self._place_unknown = asyncio.Event()
 
     @property
@@ -88,6 +91,11 @@ class Watcher:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._complete.wait()
+
+    def somebody_looks(self) -> None:
+        """Ask about everybody's waiting jobs for a minute: somebody looks at what they might start."""
+        self._looked_epoch = time.time()
+        self._queue_wanted.set()
 
     def follow(self, job_id: str) -> None:
         """Have the accounting asked about this job, should the controller not list it any more.
@@ -155,23 +163,23 @@ class Watcher:
             self._something_is_missing.set()
 
     def _note_waiting(self, jobs: Mapping[str, Job]) -> None:
-        """Note whether one of our sessions waits; while none does, an old queue would only mislead."""
+        """Note whether one of our sessions waits; while none does and nobody looks, an old queue would only mislead."""
         waiting = {job_id for job_id in self._followed if job_id in jobs and jobs[job_id].state is JobState.PENDING}
         if waiting:
-            self._one_of_ours_waits.set()
+            self._queue_wanted.set()
             if not waiting <= {queued.job_id for queued in self.view.queue or ()}:
                 self._place_unknown.set()
-        elif self._one_of_ours_waits.is_set():
-            self._one_of_ours_waits.clear()
+        elif self._queue_wanted.is_set() and time.time() > self._looked_epoch + _LOOKED_SECONDS:
+            self._queue_wanted.clear()
             self._publish(queue=None, queue_epoch=None)
 
     async def _watch_queue(self) -> None:
-        """Ask about everybody's waiting jobs as long as one of ours is among them."""
+        """Ask about everybody's waiting jobs as long as one of ours is among them, or somebody looks at the queue."""
         while True:
-            await self._one_of_ours_waits.wait()
+            await self._queue_wanted.wait()
             asked = time.time()
             queue = await self._tried("queue", self._client.queue())
-            if queue is not None and self._one_of_ours_waits.is_set():
+            if queue is not None and self._queue_wanted.is_set():
                 self._publish(queue=queue, queue_epoch=asked)
             await asyncio.sleep(self._beat.retry_seconds)
             if queue is not None:

@@ -4,6 +4,8 @@
   const PLACE = "jupyterhub-bs-theme";
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const root = document.documentElement;
+  // For what is drawn differently without scripts, from the first moment.
+  root.dataset.scripts = "";
 
   function apply() {
     const chosen = localStorage.getItem(PLACE);

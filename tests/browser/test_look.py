@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visitor import Visitor, fields_without_label
+from tests.browser.visitor import WIDE, Visitor, fields_without_label
 from tests.support.site import PASSWORD, Site
+
+SMALLEST = 320
+"""CSS pixels (WCAG 2.2, 1.4.10)."""
 
 
 @pytest.mark.parametrize("path", ["/hub/home", "/hub/spawn", "/hub/token", "/hub/user/carla/", "/hub/no-such-page"])
@@ -25,13 +30,39 @@ def test_a_page_that_does_not_exist_says_so_and_leads_back(visitor: Visitor) -> 
     expect(visitor.page.get_by_role("heading", name="My sessions")).to_be_visible()
 
 
-def test_every_profile_opened_fits_a_phone_and_names_its_controls(visitor: Visitor) -> None:
+def test_a_chosen_profile_fits_a_phone_and_names_its_controls(visitor: Visitor) -> None:
+    visitor.sign_in("ada")
+    visitor.choose("general/pytorch")
+    visitor.page.get_by_text("More choices").click()
+    visitor.screenshot("look-hub-spawn-chosen")
+    assert fields_without_label(visitor.page) == []
+
+
+def test_all_packages_are_one_link_away_and_fit_a_phone(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.go("/hub/hpchub/environment/agrifood")
+    expect(page.locator("#login_submit")).to_be_visible()
+    visitor.sign_in("ada")
+    visitor.choose("agrifood/remote-sensing", cluster="it4lia", minutes="60")
+    visitor.screenshot("look-versions")
+    rasterio = page.locator(".hpchub-panel .hpchub-contents li", has_text="rasterio").locator("span").inner_text()
+    page.get_by_role("link", name=re.compile(r"^All \d+ packages$")).click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("cell", name="rasterio", exact=True))
+    expect(row).to_contain_text(rasterio)
+    visitor.screenshot("look-packages", [WIDE, SMALLEST])
+    page.get_by_role("link", name="Back to the start page").first.click()
+    expect(page.locator("#hpchub-chosen")).to_have_text("Remote sensing")
+    expect(page.get_by_role("radio", name="IT4LIA AI system")).to_be_checked()
+    visitor.go("/hub/hpchub/environment/no-such-environment")
+    expect(page.get_by_text("There is no such environment.")).to_be_visible()
+
+
+def test_a_search_shows_the_package_that_it_found(visitor: Visitor) -> None:
     visitor.sign_in("ada")
     visitor.go("/hub/spawn")
-    for summary in visitor.page.locator("[data-profile] > summary").all():
-        summary.click()
-    visitor.screenshot("look-hub-spawn-all-open")
-    assert fields_without_label(visitor.page) == []
+    visitor.page.get_by_role("searchbox").fill("shapely")
+    expect(visitor.page.locator(".hpchub-found").first).to_contain_text(re.compile(r"^shapely \d"))
+    visitor.screenshot("look-search-package")
 
 
 def test_a_server_is_started_and_stopped_by_keyboard_alone(site: Site, visitor: Visitor) -> None:
@@ -42,36 +73,13 @@ def test_a_server_is_started_and_stopped_by_keyboard_alone(site: Site, visitor: 
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/hub/spawn**")
-    card = page.locator("[data-profile='cybersecurity/log-analysis']")
-    visitor.focus_on(card.locator("summary"))
-    page.keyboard.press("Enter")
-    visitor.focus_on(card.get_by_label("Cluster"))
-    page.keyboard.type("IT4LIA")
-    visitor.focus_on(card.get_by_role("button", name="Start"))
-    page.keyboard.press("Enter")
+    visitor.press(page.locator("[data-profile='cybersecurity/log-analysis']").get_by_role("link"))
+    visitor.press(page.get_by_text("More choices"))
+    visitor.pick("cluster", "it4lia")
+    visitor.press(page.locator("#hpchub-start"))
     visitor.wait_for_lab()
     assert site.session("bruno")["cluster"] == "it4lia"
     visitor.go("/hub/home")
     visitor.focus_on(page.get_by_role("button", name="Stop Notebook"))
     page.keyboard.press("Enter")
     expect(page.get_by_text("Not running")).to_be_visible()
-
-
-def test_a_second_session_is_chosen_before_it_starts(site: Site, visitor: Visitor) -> None:
-    visitor.sign_in("ada")
-    visitor.go("/hub/home")
-    visitor.page.get_by_text("One more at the same time").click()
-    visitor.page.get_by_label("Its name").fill("Second try")
-    visitor.page.get_by_role("button", name="Choose what to start").click()
-    expect(visitor.page.get_by_role("heading", name="Start a notebook")).to_be_visible()
-    assert site.live_jobs() == []
-    card = visitor.page.locator("[data-profile='climate/weather-data']")
-    card.locator("summary").click()
-    card.get_by_role("button", name="Start").click()
-    visitor.wait_for_lab()
-    assert site.session("ada", "second-try")["profile"] == "climate/weather-data"
-    visitor.go("/hub/home")
-    visitor.screenshot("sessions-page-two")
-    visitor.page.get_by_role("button", name="Stop Second try").click()
-    visitor.page.get_by_role("button", name="Forget Second try").click()
-    expect(visitor.page.get_by_text("Second try")).to_have_count(0)

@@ -31,7 +31,7 @@ announcements:
 
 SEND_ANOTHER_ALLOCATION = """
 const form = document.querySelector("[data-live=sooner] form");
-form.elements["sooner.allocation"].value = "aifac_cyber01";
+form.elements["allocation"].value = "aifac_cyber01";
 form.submit();
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
@@ -69,13 +70,9 @@ class Visitor:
         self.page.wait_for_url(lambda url: "/login" not in url)
 
     def choose(self, profile: str, **fields: str) -> Locator:
-        """Open a profile on the spawn page and select values, in any language; return the button that starts it."""
-        self.go("/hub/spawn")
-        card = self.page.locator(f"[data-profile='{profile}']")
-        card.locator("summary").click()
-        for name, value in fields.items():
-            card.locator(f"select[name$='.{name}']").select_option(value)
-        return card.locator("button[name=start]")
+        """Open a profile on the start page with these values picked; return the button that starts it."""
+        self.go(f"/hub/spawn?{urlencode({'profile': profile, **fields})}")
+        return self.page.locator("#hpchub-start")
 
     def press_start(self, profile: str, **fields: str) -> None:
         """Choose and start; what follows is the waiting page."""
@@ -111,6 +108,21 @@ class Visitor:
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"{target} is not reached by {presses} presses of Tab")
+
+    def press(self, target: Locator) -> None:
+        """Reach a button, a link or a summary by the Tab key, and press it by Enter."""
+        self.focus_on(target)
+        self.page.keyboard.press("Enter")
+
+    def pick(self, name: str, value: str) -> None:
+        """Select one of a group of radio buttons by keyboard."""
+        group = self.page.locator(f"input[type=radio][name={name}]")
+        self.focus_on(group.and_(self.page.locator(":checked")))
+        for _ in range(group.count()):
+            if self.page.evaluate("document.activeElement.value") == value:
+                return
+            self.page.keyboard.press("ArrowDown")
+        expect(group.and_(self.page.locator(f"[value='{value}']"))).to_be_checked()
 
     def screenshot(self, name: str, widths: Sequence[int] = (WIDE, NARROW), image_of_readme: str = "") -> None:
         """Keep what the page looks like in each width, and check that none of them scrolls sideways."""

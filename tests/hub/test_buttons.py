@@ -71,3 +71,13 @@ def test_the_language_cookie_is_the_hubs_alone(site: Site) -> None:
     (cookie,) = (cookie for cookie in ada.cookies if cookie.name == "hpchub-language")
     assert (cookie.value, cookie.path) == ("it", "/hub/")
     assert ada.fetch("/hub/hpchub/language/xx").status == 404
+
+
+def test_what_cannot_be_done_is_said_in_the_reader_s_language(site: Site) -> None:
+    ada = FormSession(site.url, "ada")
+    assert "There is no such session." in ada.post("/hub/hpchub/stop/ada/nothing", {}).source
+    ada.fetch("/hub/hpchub/language/it")
+    page = ada.post("/hub/hpchub/stop/ada/nothing", {})
+    assert (page.status, "Questa sessione non esiste." in page.source) == (404, True)
+    log = ada.fetch("/hub/hpchub/log/" + "0" * 32)
+    assert (log.status, "Questa sessione non esiste." in log.source) == (404, True)

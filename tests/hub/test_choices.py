@@ -170,6 +170,18 @@ def test_the_form_refuses_it_with_the_same_words(
     assert 'name="start"' in page.source  # the page offers another choice
 
 
+def test_the_page_refuses_in_the_reader_s_language_and_rest_in_its_own(started_site: Site) -> None:
+    choice = {**ADA, "minutes": 721}
+    ada = FormSession(started_site.url, "ada")
+    ada.fetch("/hub/hpchub/language/it")
+    with nothing_starts(started_site, "ada"):
+        assert ada.choose(choice).alert == (
+            "721 minuti sono troppi per la taglia small di agrifood/remote-sensing su leonardo: al massimo 720 con la "
+            "coda (QOS) normal."
+        )
+        assert started_site.start("ada", choice).message.startswith("721 minutes are too many")
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("field", ["profile", "cluster", "allocation", "size", "qos", "event"])
 def test_rest_takes_no_hostile_text(started_site: Site, field: str, text: str) -> None:
@@ -244,10 +256,12 @@ def test_a_body_that_is_no_json_is_refused(started_site: Site) -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        pytest.param({}, "Nothing was picked: press the button of one of the profiles.", id="no button"),
-        pytest.param({"start": "1"}, "Nothing was picked: press the button of one of the profiles.", id="no profile"),
+        pytest.param({}, "Nothing was picked: choose one of the profiles, and press its button.", id="no button"),
         pytest.param(
-            {"start": "1", "1.profile": "agrifood/remote-sensing", "1.minutes": "two hours"},
+            {"start": "1"}, "Nothing was picked: choose one of the profiles, and press its button.", id="no profile"
+        ),
+        pytest.param(
+            {"start": "1", "profile": "agrifood/remote-sensing", "minutes": "two hours"},
             "The field minutes must be a whole number of at least 1; found 'two hours'.",
             id="words as minutes",
         ),

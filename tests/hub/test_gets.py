@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -14,7 +15,7 @@ PRESETS = {
     "no preset": "",
     "an offer": "?profile=agrifood/remote-sensing&allocation=aifac_agri01&size=small&minutes=30",
     "an offer as JupyterHub writes options": "?opt-profile=agrifood/remote-sensing&opt-minutes=30",
-    "the button": "?start=1&1.profile=agrifood/remote-sensing&1.cluster=leonardo&1.minutes=30",
+    "the button": "?start=1&profile=agrifood/remote-sensing&cluster=leonardo&minutes=30",
     "an unknown profile": "?profile=agrifood/wine",
     "another page next": "?next=/hub/spawn/ada%3Fprofile=agrifood/remote-sensing",
     "a name to show": "?display_name=x&profile=agrifood/remote-sensing",
@@ -51,7 +52,7 @@ PAGES = (
     "/hub/health",
     "/hub/metrics",
     "/hub/hpchub/another/ada",
-    "/hub/hpchub/change/ada?start=1&1.profile=agrifood/remote-sensing",
+    "/hub/hpchub/change/ada?start=1&profile=agrifood/remote-sensing",
     "/hub/hpchub/stop/ada",
     "/hub/hpchub/rename/ada?name=x",
     "/hub/hpchub/forget/ada/extra",
@@ -107,16 +108,15 @@ def test_no_preset_of_the_spawn_page_starts_anything(
 @pytest.mark.parametrize("page", SPAWN_PAGES)
 def test_a_link_that_is_no_text_is_refused(started_site: Site, ada: FormSession, page: str) -> None:
     with nothing_starts(started_site, "ada"):
-        answers = [ada.fetch(f"{page}?profile=%ff%fe%00"), ada.post(page, {"start": "1", "1.profile": b"\xff"})]
+        answers = [ada.fetch(f"{page}?profile=%ff%fe%00"), ada.post(page, {"start": "1", "profile": b"\xff"})]
     assert [answer.status for answer in answers] == [400, 400]
     assert "characters that are no text" in answers[0].source
 
 
 def test_a_preset_only_fills_the_page(started_site: Site, ada: FormSession) -> None:
     page = ada.fetch("/hub/spawn/ada?profile=climate/weather-data&minutes=60")
-    card = page.source.partition('data-profile="climate/weather-data"')[2].partition("</details>")[0]
-    assert card.startswith(" open>")
-    assert '<option value="60" selected>' in card
+    panel = page.source.partition('data-chosen="climate/weather-data"')[2].partition("</section>")[0]
+    assert re.search(r'<option value="60"[^>]* selected>', panel)
     assert active_servers(started_site, "ada") == []
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.hub.processes import report, token_of
+from tests.support.form import FormSession, Page
 from tests.support.site import Site
+from tests.support.wait import until
 
 FREE = {"profile": "general/data-preparation", "size": "small", "minutes": 60}
 
@@ -137,6 +139,21 @@ def test_a_second_port_is_refused(untouched: Site, ada: Running) -> None:
 def test_a_phase_of_before_changes_nothing(untouched: Site, ada: Running) -> None:
     assert report(untouched, ada.id, {"phase": "starting"}, ada.token) == (204, "")
     assert untouched.session("ada")["phase"] == "ready"
+
+
+def test_who_looks_at_a_server_that_is_just_failing_is_told_so(started_site: Site) -> None:
+    carla = running(started_site, "carla")
+    person = FormSession(started_site.url, carla.user)
+    assert report(started_site, carla.id, {"phase": "failed", "message": "out of luck"}, carla.token)[0] == 204
+    seen: list[Page] = []
+
+    def is_over() -> bool:
+        # straight from the proxy, which has no route any more, to the hub
+        seen.append(person.fetch(f"/user/{carla.user}/lab"))
+        return started_site.session(carla.user)["phase"] == "ended" and "out of luck" in seen[-1].source
+
+    until(is_over, "the page to say how it ended", 30)
+    assert [page.url for page in seen if page.status == 500] == []
 
 
 @pytest.mark.parametrize("body", [{"phase": "failed", "message": "x"}, {"phase": "starting"}, {"port": 1}])

@@ -67,8 +67,8 @@ class FormSession:
         return self._ask(urllib.request.Request(address, urlencode(fields).encode(), method="POST"))
 
     def choose(self, choice: Mapping[str, object], server: str = "") -> Page:
-        """Press the button of the first card of the spawn page, with these fields in it."""
-        fields = {f"1.{field}": str(value) for field, value in choice.items() if value is not None}
+        """Press the button of the start page, with these fields picked."""
+        fields = {field: str(value) for field, value in choice.items() if value is not None}
         path = f"/hub/spawn/{self.user}/{server}" if server else f"/hub/spawn/{self.user}"
         return self.post(path, {"start": "1", **fields})
 

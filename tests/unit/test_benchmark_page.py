@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.engine import sections, tables, targets
 from benchmarks.engine.idle import Answers, Cost, Rest
+from benchmarks.engine.large import with_nodes
+from benchmarks.engine.pages import Pages, Views
 from benchmarks.engine.results import page
 from benchmarks.engine.rush import Rush
 from benchmarks.engine.sections import Ring, Section
@@ -71,3 +73,39 @@ def test_the_page_says_once_what_is_common_and_by_section_what_is_not() -> None:
     assert text.count("| Machine | 2 cores |") == 1
     assert "| rush | 22.05.8 |" in text and "| ring-slurm | 24.11.5 |" in text
     assert "| slurm | 9 | 0 | 1 |" in text
+
+
+def views(median: float, requests: int, failures: int = 0) -> Views:
+    """A page that was opened 700 times."""
+    asked = Asked(10.0, {"REQUEST_NODE_INFO": requests, "MESSAGE_NODE_REGISTRATION_STATUS": 5000})
+    return Views(median, 20.0, 400.0, 500.0, 100.0, 700, asked, failures)
+
+
+def test_a_page_must_be_quick_must_ask_slurm_for_nothing_and_must_not_fail() -> None:
+    good, bad = {"ours": views(12, 7)}, {"ours": views(16, 1400, 1)}
+    judged = {
+        name: targets.of_sections({"pages": Section(facts=FACTS, found=Pages(5000, 200, each))})
+        for name, each in {"good": good, "bad": bad}.items()
+    }
+    assert [target.met for target in judged["good"]] == [True, True, True]
+    assert [target.met for target in judged["bad"]] == [False, False, False]
+
+
+def test_moss_s_page_stands_beside_ours_and_has_no_target() -> None:
+    found = {"pages": Section(facts=FACTS, found=Pages(5000, 200, {"ours": views(12, 7), "moss": views(48, 1400)}))}
+    rows = tables.of_sections(found)[0].rows
+    assert [(row[0], row[1], row[-2]) for row in rows] == [
+        ("our start page", "12 ms", "0.01"),
+        ("MOSS's page", "48 ms", "2.00"),
+    ]
+    assert len(targets.of_sections(found)) == 3
+
+
+def test_nodes_are_added_to_the_partition_that_offers_gpus() -> None:
+    partitions = "PartitionName=serial Nodes=a\nPartitionName=boost_usr_prod Nodes=lrdn[0001-0001] X\n"
+    conf = f"NodeName=lrdn[0001-0001]\n\n{partitions}"
+    made = with_nodes(conf, 5000)
+    assert "PartitionName=boost_usr_prod Nodes=lrdn[0001-0001],far[0001-5000] X\n" in made
+    assert made.index("NodeName=far[0001-5000]") < made.index("PartitionName=")
+    with pytest.raises(RuntimeError, match="no partition"):
+        with_nodes("PartitionName=serial Nodes=a\n", 5000)

@@ -277,6 +277,13 @@ def test_the_api_tells_every_allocation_and_says_what_it_knows() -> None:
     assert (entries[0]["left_core_hours"], entries[0]["end_date"]) == (0, "2027-01-07")
 
 
+def test_the_api_says_it_in_the_reader_s_language() -> None:
+    (entry, *_) = told(demo_catalogue().site, ada_with(aifac_agri01=SPENT), VIEWS, "it")
+    assert entry["sentences"] == [
+        "Il budget di aifac_agri01 su leonardo è esaurito: restano 0 core-ore su 40.000, fino al 2027-01-07."
+    ]
+
+
 def test_a_place_says_for_how_long_what_is_left_is_enough() -> None:
     person = ada_with(aifac_agri01=replace(PLENTY, total_core_hours=88, used_core_hours=0))
     groups = [

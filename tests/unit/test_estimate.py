@@ -13,7 +13,7 @@ import pytest
 
 from hpchub.catalogue.site import Watching
 from hpchub.errors import LauncherError
-from hpchub.jobs.estimates import AGAIN_SECONDS, Estimates
+from hpchub.jobs.estimates import AGAIN_SECONDS, Answer, Estimates
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.session import Phase, Session
 from hpchub.slurm.model import ClusterView, JobState
@@ -182,3 +182,53 @@ async def test_what_nobody_wants_to_know_any_more_is_forgotten() -> None:
     await asked_at(estimates, 1000, request("ada"))
     await asked_at(estimates, 1000 + 24 * 3600, request("ada", minutes=1))
     assert estimates.told(request("ada")) == 0
+
+
+# Some who wait, and some who only look
+
+
+async def test_who_waits_comes_before_who_looks() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    await asked_at(estimates, 1000, request("ada"), a_minute=3)
+    looks, waits = request("bruno", minutes=1), request("carla", minutes=2)
+    assert estimates.due(looks, 3, 1001, looks=True) is None
+    assert estimates.due(waits, 3, 1002) is None
+    assert await asked_at(estimates, 1030, waits) == [waits]
+    assert estimates.due(looks, 3, 1060, looks=True) == looks
+
+
+async def test_those_who_look_share_the_limit_and_take_turns() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    room = [request("ada", minutes=minutes) for minutes in range(1, 5)]
+    asked = []
+    for second in range(0, 80, 5):
+        due = [estimates.due(each, 3, 1000 + second, looks=True) for each in room]
+        for each in filter(None, due):
+            await estimates.ask(each)
+            asked.append(each.minutes)
+    assert asked == [1, 2, 3, 4]
+
+
+async def test_what_nobody_looks_at_any_more_is_not_asked() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    await asked_at(estimates, 1000, request("ada"), a_minute=3)
+    for minutes in range(1, 10):
+        estimates.due(request("ada", minutes=minutes), 3, 1001, looks=True)
+    last = request("ada", minutes=10)
+    assert estimates.due(last, 3, 1060, looks=True) == last
+
+
+async def test_who_begins_to_wait_for_what_they_looked_at_is_asked_about_once() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    await asked_at(estimates, 1000, request("ada"))
+    wanted = request("bruno", minutes=1)
+    assert estimates.due(wanted, 60, 1000.5, looks=True) is None
+    assert await asked_at(estimates, 1002, wanted) == [wanted]
+    assert estimates.due(wanted, 60, 1004, looks=True) is None
+
+
+async def test_an_answer_keeps_when_it_was_told() -> None:
+    estimates = Estimates(Door())  # type: ignore[arg-type]
+    assert estimates.answer(request("ada")) is None
+    await asked_at(estimates, 1000, request("ada"))
+    assert estimates.answer(request("ada")) == Answer(SOON, 1000)

@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hpchub.catalogue.load import load_catalogue, load_site
+from hpchub.catalogue.packages import pins
 from hpchub.cli import app
 from hpchub.environments.build import BuildError
-from hpchub.environments.lock import Lock, as_pylock, as_requirements, names_of, pins, read_targets, resolve
+from hpchub.environments.lock import Lock, as_pylock, as_requirements, names_of, read_targets, resolve
 from hpchub.errors import CatalogueError
 from tests.unit.data.world import REPOSITORY
 

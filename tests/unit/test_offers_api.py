@@ -87,8 +87,10 @@ def test_profiles_for_others_are_not_in_it() -> None:
     assert entries(Person("admin")) == {}
 
 
-def test_titles_are_in_the_language_that_was_asked_for() -> None:
-    assert entries(language="it")[AGRI]["title"] == demo_catalogue().profiles[AGRI].title["it"]
+def test_titles_and_sentences_are_in_the_language_that_was_asked_for() -> None:
+    entry = entries(views={**boost(up=False), "it4lia": VIEWS["it4lia"]}, language="it")[AGRI]
+    assert entry["title"] == demo_catalogue().profiles[AGRI].title["it"]
+    assert entry["places"][0]["reason"] == "La partizione boost_usr_prod di leonardo è fuori servizio."
 
 
 def test_nothing_known_of_a_cluster_is_a_reason_and_no_error() -> None:

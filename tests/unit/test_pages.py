@@ -130,8 +130,9 @@ def test_a_colour_that_nobody_can_read_is_refused() -> None:
 
 def test_the_text_on_a_button_is_what_can_be_read_on_it() -> None:
     css = style_of(with_branding(Branding(colours=Colours(light="#003366", dark="#ffcc00")))).content.decode()
-    assert "--hpchub-on-colour:#ffffff" in css.split("[data-bs-theme=dark]")[0]
-    assert "--hpchub-on-colour:#000000" in css.split("[data-bs-theme=dark]")[1]
+    light, dark, *_ = re.split(r"\[data-bs-theme=dark\]|@media", css)
+    assert "--hpchub-on-colour:#ffffff" in light
+    assert "--hpchub-on-colour:#000000" in dark
 
 
 def with_branding(branding: Branding, file: Path | None = None) -> Site:

@@ -14,9 +14,9 @@ from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue
 from hpchub.environments.own import Registration, Registry
 from hpchub.events import EVENTS
-from hpchub.jobs.request import job_comment
 from hpchub.people import catalogue_of, person_now
-from hpchub.slurm.model import ClusterView, Job, JobState
+from hpchub.slurm.model import ClusterView, JobState
+from tests.unit.data.job_request import JOB, request
 from tests.unit.test_broken_files import DATA
 
 EVENT = Event(
@@ -29,18 +29,7 @@ EVENT = Event(
     allocation="tra26_hack",
     profiles=("agrifood/*",),
 )
-JOB = Job(
-    job_id="7",
-    user="ada",
-    state=JobState.RUNNING,
-    slurm_state="RUNNING",
-    reason="",
-    node="n1",
-    account="aifac_agri01",
-    partition="boost_usr_prod",
-    qos="normal",
-    comment=job_comment("small", "ada", "second", "0" * 32),
-)
+OF_SECOND = replace(JOB, comment=request(server_name="second").comment)
 
 
 @pytest.fixture
@@ -53,7 +42,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 def test_the_sessions_of_a_person_are_their_jobs_that_wait_or_run(catalogue: Catalogue) -> None:
     jobs = [
-        JOB,
+        OF_SECOND,
         replace(JOB, job_id="8", state=JobState.PENDING, comment="somebody wrote this"),
         replace(JOB, job_id="9", state=JobState.ENDED),
         replace(JOB, job_id="10", user="bruno"),
@@ -61,11 +50,12 @@ def test_the_sessions_of_a_person_are_their_jobs_that_wait_or_run(catalogue: Cat
     view = ClusterView("leonardo", taken_epoch=1.0, jobs={job.job_id: job for job in jobs})
     held = person_now(catalogue.site, {"leonardo": view}, "ada", ()).held
     where = ("leonardo", "boost_usr_prod", "aifac_agri01", "normal")
-    assert held == (Held("second", *where), Held("the session without a name", *where))
+    assert held == (Held("second", *where), Held("", *where))
+    assert [str(each.name) for each in held] == ["second", "the session without a name"]
 
 
 def test_the_events_of_a_person_are_those_that_the_hub_has_kept(catalogue: Catalogue) -> None:
-    (catalogue.site.hub.state_folder / "events.json").write_bytes(EVENTS.dump_json((EVENT,)))
+    catalogue.site.hub.events_file.write_bytes(EVENTS.dump_json((EVENT,)))
     assert person_now(catalogue.site, {}, "carla", ["trainers"]).events == (EVENT,)
     assert person_now(catalogue.site, {}, "ada", []).events == ()
 
@@ -75,14 +65,14 @@ def test_what_a_person_brought_is_in_their_catalogue_alone(catalogue: Catalogue)
     mine = Registration(
         name="mine", cluster="leonardo", path="/home/ada/env", python="3.11", jupyterhub="6.1.1", registered_epoch=1
     )
-    Registry(site.hub.state_folder / "own-environments").add("ada", mine)
+    Registry(site.hub.own_environments_folder).add("ada", mine)
     with_setting = replace(catalogue, site=site)
     assert "own/mine" in catalogue_of(with_setting, "ada").profiles
     assert "own/mine" not in catalogue_of(with_setting, "bruno").profiles
 
 
 def test_what_cannot_be_read_is_named(catalogue: Catalogue, caplog: pytest.LogCaptureFixture) -> None:
-    folder = catalogue.site.hub.state_folder / "own-environments"
+    folder = catalogue.site.hub.own_environments_folder
     (folder / "ada.json").mkdir(parents=True)
     with caplog.at_level(logging.WARNING):
         assert catalogue_of(catalogue, "ada") is catalogue

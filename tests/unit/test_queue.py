@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hpchub.slurm.model import ClusterView, QueuedJob
-from hpchub.slurm.queue import Place, place_of
+from hpchub.slurm.queue import Place, in_line, place_of
 
 BOOST = frozenset({"boost_usr_prod"})
 
@@ -76,3 +76,13 @@ def test_a_long_queue_is_sorted_once_and_not_for_everyone() -> None:
     places = [place_of(jobs, str(number)) for number in range(1000)]
     assert time.process_time() - began < 0.5
     assert places[999] == Place(1, 20_000)
+
+
+def test_the_line_of_a_partition_is_counted() -> None:
+    both = queued("1", partitions=frozenset({"serial", "boost_usr_prod"}))
+    jobs = view(both, queued("2"), queued("3", reason="JobHeldUser"))
+    assert (in_line(jobs, "boost_usr_prod"), in_line(jobs, "serial"), in_line(jobs, "other")) == (2, 1, 0)
+
+
+def test_a_queue_that_nobody_asked_for_has_no_line() -> None:
+    assert in_line(ClusterView("leonardo"), "boost_usr_prod") == 0

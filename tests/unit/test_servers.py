@@ -126,6 +126,14 @@ def test_a_queued_session_has_a_reason_a_place_and_an_expected_start() -> None:
     ]
 
 
+def test_a_session_that_ends_before_it_is_ready_is_not_called_on_its_way() -> None:
+    ended = session(Phase.STARTING, reached={"queued": 1005.0, "starting": 1010.0})
+    ended.end(Ending.SERVER_EXITED)
+    told = waiting(ended, VIEWS, "en")
+    assert (told.heading, told.title) == ("Your notebook has ended", "Your notebook has ended")
+    assert [step.state for step in told.steps] == ["done", "done", "done", "todo"]
+
+
 def test_slurms_silence_is_told_by_itself() -> None:
     view = replace(VIEWS["leonardo"], silent_since_epoch=5.0)
     for phase in (Phase.QUEUED, Phase.STARTING):

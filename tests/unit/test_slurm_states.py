@@ -56,6 +56,7 @@ def test_what_a_job_state_means(word: str, state: JobState) -> None:
         "idle-",
         "mixed#",
         "idle~",
+        "idle+cloud+powered_down",  # Slurm switches it on for the first job
     ],
 )
 def test_a_node_that_may_run_a_new_job(state: str) -> None:

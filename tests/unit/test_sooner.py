@@ -8,11 +8,12 @@ from dataclasses import replace
 from hpchub.catalogue.offers import profile_offers
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.sooner import Sooner, sooner
-from hpchub.slurm.model import ClusterView
+from hpchub.slurm.model import ClusterView, Reservation
 from tests.unit.data.job_request import REQUEST
 from tests.unit.data.world import ADA, VIEWS, demo_catalogue
 
 PROFILE = demo_catalogue().profiles["agrifood/remote-sensing"]
+NOW = 1_800_000_000
 WANTS_ALL = REQUEST.model_copy(update={"gpus": 4, "cores": 32, "memory_mb": 480_000, "minutes": 60})
 
 
@@ -34,7 +35,7 @@ def with_free_gpus(
 
 
 def found(waits: JobRequest, views: Mapping[str, ClusterView]) -> Sooner | None:
-    return sooner(waits, profile_offers(demo_catalogue(), ADA, PROFILE, views), views)
+    return sooner(waits, profile_offers(demo_catalogue(), ADA, PROFILE, views), views, NOW)
 
 
 def only(cluster: str, views: Mapping[str, ClusterView]) -> dict[str, ClusterView]:
@@ -78,6 +79,12 @@ def test_a_node_that_does_not_work_has_no_room() -> None:
 def test_nothing_is_proposed_from_figures_of_a_cluster_that_is_silent() -> None:
     view = with_free_gpus(2)["leonardo"]
     assert found(WANTS_ALL, {"leonardo": replace(view, silent_since_epoch=1.0)}) is None
+
+
+def test_nothing_is_proposed_that_would_run_into_a_reservation() -> None:
+    view = with_free_gpus(2)["leonardo"]
+    course = Reservation("course", NOW + 60, NOW + 7200, frozenset({"n1"}), 32)
+    assert found(WANTS_ALL, {"leonardo": replace(view, reservations=(course,))}) is None
 
 
 def test_less_time_is_proposed_where_more_is_not_offered() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 from collections.abc import Iterator
@@ -23,8 +24,13 @@ REPOSITORY = Path(__file__).parents[2]
 TEMPLATES = sorted((REPOSITORY / "hpchub" / "templates").glob("*.html"))
 SCRIPTS = sorted((REPOSITORY / "hpchub" / "static").glob("*.js"))
 MODULES = [path for package in ("hpchub", "spawners") for path in sorted((REPOSITORY / package).rglob("*.py"))]
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "say": None, "say_number": (1, 2)}
-"""What a text is given to (hpchub/text.py), and which of the arguments are texts."""
+TEXTS_OF = {
+    **dict.fromkeys(("_", "gettext", "say", "Sentence"), 1),
+    **dict.fromkeys(("ngettext", "say_number", "Counted"), 2),
+}
+"""What a text is given to (hpchub/text.py), and how many of the first arguments are texts."""
+KEYWORDS = {name: None if count == 1 else (1, 2) for name, count in TEXTS_OF.items()}
+"""The same for Babel."""
 
 
 def extracted(paths: list[Path], method: str) -> Iterator[str]:
@@ -32,6 +38,22 @@ def extracted(paths: list[Path], method: str) -> Iterator[str]:
     for path in paths:
         for _, message, _, _ in extract_from_file(method, path, keywords=KEYWORDS):
             yield from (message,) if isinstance(message, str) else message
+
+
+def given(paths: list[Path]) -> Iterator[tuple[str, ast.expr]]:
+    """The same for modules: Babel does not look into the arguments of a call that it has taken a text from."""
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                yield from ((name, text) for text in node.args[: TEXTS_OF.get(name, 0)])
+
+
+def written(paths: list[Path]) -> Iterator[str]:
+    """The texts of :func:`given` that stand there; the others come from tables, each with its ``messages()``."""
+    for _, text in given(paths):
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            yield text.value
 
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -44,11 +66,11 @@ MESSAGES = sorted(
         *waiting.messages(),
         *servers.messages(),
         *extracted(TEMPLATES, "jinja2"),
-        *extracted(MODULES, "python"),
+        *written(MODULES),
         *extracted(SCRIPTS, "javascript"),
     }
 )
-THE_SAME = {"burst buffer", "Cluster", "Job", "Log", "Notebook", "Password", "QOS", "{n} GPU", "{n} core"}
+THE_SAME = {"burst buffer", "Cluster", "Job", "Log", "Notebook", "Password", "QOS", "{n} GPU", "{n} core", "{n} job"}
 """Words that other languages have taken over."""
 
 
@@ -99,6 +121,13 @@ def test_a_template_has_no_words_of_its_own(path: Path) -> None:
     for told in ("aria-label", "title", "alt", "placeholder"):
         assert re.findall(rf'\b{told}="[^"{{]*[A-Za-z]', source) == []
     assert re.findall(r"[A-Za-z]{2,}", re.sub(r"<[^>]*>", " ", source)) == []
+
+
+def test_a_sentence_has_its_text_where_it_is_made() -> None:
+    paths = [path for path in MODULES if path != REPOSITORY / "hpchub" / "text.py"]
+    sentences = [text for name, text in given(paths) if name in ("Sentence", "Counted")]
+    assert [ast.unparse(text) for text in sentences if not isinstance(text, ast.Constant)] == []
+    assert len(sentences) > 50
 
 
 def test_a_text_names_its_facts_and_escapes_them_in_markup() -> None:

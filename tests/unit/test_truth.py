@@ -10,12 +10,11 @@ from traitlets.config import Config
 from hpchub.catalogue.choice import Accepted, accept
 from hpchub.catalogue.offers import offers
 from hpchub.errors import ChoiceRefused
-from spawners.form import form_html
 from spawners.site import SiteSpawner
+from tests.support.start import look, scene
 from tests.unit.data.truth import Row
 from tests.unit.data.truth_access import ACCESS, PLACES
 from tests.unit.data.truth_limits import LIMITS
-from tests.unit.test_form import Page
 
 ROWS = [*ACCESS, *PLACES, *LIMITS]
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -58,7 +57,7 @@ def test_a_row_is_offered_for_so_long_or_refused_in_these_words(row: Row) -> Non
 def test_form_and_rest_agree(row: Row) -> None:
     """The same choice as a browser and as a script would send it."""
     spawner = spawner_of(row)
-    fields = {"start": ["1"], **{f"1.{name}": [str(value)] for name, value in row.asked.items()}}
+    fields = {"start": ["1"], **{name: [str(value)] for name, value in row.asked.items()}}
     from_form = spawner.run_options_from_form(fields)
     assert isinstance(from_form, dict)
     assert answer(spawner, from_form) == answer(spawner, row.asked)
@@ -66,13 +65,21 @@ def test_form_and_rest_agree(row: Row) -> None:
 
 @each_row
 def test_the_page_shows_exactly_what_rest_accepts(row: Row) -> None:
-    """Whatever QOS it takes: the page leaves that open."""
-    page = Page(form_html(row.catalogue, offers(row.catalogue, row.person, row.views), "en"))
-    shown = {
-        tuple(sent[f"{button}.{field}"][0] for field in FIELDS)
-        for button in page.buttons
-        for sent in page.submissions(button)
-    }
+    """A link to a choice picks it if it is an offer; else the page says what a start is refused with."""
     asked = {field: str(row.asked[field]) for field in FIELDS}
-    accepted = isinstance(answer(spawner_of(row), dict(asked)), Accepted)
-    assert (tuple(value.lower() for value in asked.values()) in shown) == accepted
+    page = look(scene(row.person, row.catalogue, row.views), asked)
+    said = answer(spawner_of(row), dict(asked))
+    if isinstance(said, Accepted):
+        assert page.panel is not None and page.panel.choice is not None
+        assert {field: page.panel.choice[field] for field in FIELDS} == {
+            **asked,
+            "allocation": asked["allocation"].lower(),
+        }
+        assert (page.notice, page.panel.notice) == ("", "")
+    elif page.panel is None:
+        assert page.notice
+    else:
+        assert page.panel.obstacle or page.panel.notice
+        assert page.panel.choice is None or any(
+            page.panel.choice[field] != value.lower() for field, value in asked.items()
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -321,6 +322,18 @@ async def test_the_queue_is_asked_for_only_while_a_session_of_this_hub_waits() -
         client.answers["jobs"] = {"17": JOB}
         await until(lambda: watcher.view.queue is None)
         assert watcher.view.queue_epoch is None
+
+
+async def test_the_queue_is_asked_for_while_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Script()
+    async with watching(client) as watcher:
+        watcher.somebody_looks()
+        await until(lambda: watcher.view.queue == (QUEUED,))
+        await more(client, "jobs", 3)
+        assert watcher.view.queue == (QUEUED,)
+        later = time.time() + 3600
+        monkeypatch.setattr(time, "time", lambda: later)
+        await until(lambda: watcher.view.queue is None)
 
 
 async def test_whoever_comes_into_the_queue_is_not_left_without_a_place_for_a_whole_beat() -> None:
