@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from demo import cache, door, environments, hub, site, software
+from demo import cache, door, environments, hub, sign_in, site, software
 from demo.place import PASSWORD, PYTHON, REPOSITORY, Place
 from demo.steps import DemoError, system_environment
 
@@ -27,6 +27,7 @@ def up(place: Place) -> int:
     door.install(place)
     site.install(place)
     environments.lay(place)
+    sign_in.start(place)
     hub.start(place)
     print(WELCOME.format(place=place, people=", ".join(place.people.names[:5]), password=PASSWORD))
     return 0
@@ -52,6 +53,7 @@ def stop(place: Place) -> int:
         return 0
     hub.hub(place).stop()
     hub.proxy(place).stop()
+    hub.provider(place).stop()
     return devcluster("down", place)
 
 
@@ -62,6 +64,7 @@ def clean(place: Place) -> int:
         return 0
     hub.hub(place).stop()
     hub.proxy(place).stop()
+    hub.provider(place).stop()
     door.remove(place)
     environments.remove(place)
     return devcluster("clean", place)
@@ -72,7 +75,8 @@ def status(place: Place) -> int:
     if not place.folder.is_dir():
         print(f"There is no demo in {place.folder}.")
         return 1
-    daemons = [(daemon.name, daemon.pid()) for daemon in (hub.hub(place), hub.proxy(place))]
+    wanted = [hub.hub(place), hub.proxy(place), *([hub.provider(place)] if place.auth == "oidc" else [])]
+    daemons = [(daemon.name, daemon.pid()) for daemon in wanted]
     for name, pid in daemons:
         print(f"{name:<16} {pid or '-':>8} {'up' if pid else 'down'}")
     print(f"{place.url} {'answers' if hub.answers(place) else 'does not answer'}", flush=True)
@@ -83,6 +87,8 @@ def status(place: Place) -> int:
 def fetch(place: Place) -> int:
     """Fetch what `up` needs from package registries, and nothing else."""
     cache.fetch(place)
+    if place.auth == "oidc":
+        cache.fetch_provider(place)
     environments.fetch(place)
     return 0
 

@@ -17,6 +17,7 @@ from demo.steps import Argv, caller_environment, run, step
 BOOTSTRAP = REPOSITORY / "requirements" / "bootstrap.txt"
 HUB = REPOSITORY / "requirements" / "hub.txt"
 PROXY = REPOSITORY / "proxy" / "package-lock.json"
+PROVIDER = REPOSITORY / "demo" / "provider" / "package-lock.json"
 
 
 def fetch(place: Place) -> None:
@@ -31,7 +32,19 @@ def fetch(place: Place) -> None:
     with step("fetching the hub and its proxy"):
         environment = place.cache / "fetched" / "hub"
         _fetch_wheels(place, HUB, environment)
-        npm_ci(environment, place.cache / "fetched" / "proxy", place.cache / "npm", offline=False)
+        npm_ci(PROXY, environment, place.cache / "fetched" / "proxy", place.cache / "npm", offline=False)
+    stamp.write_text(wanted)
+
+
+def fetch_provider(place: Place) -> None:
+    """Bring the provider of identities into the cache, which has the hub's software already."""
+    stamp = place.cache / "complete-provider"
+    wanted = digest(PROVIDER)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    with step("fetching the provider of identities"):
+        fetched = place.cache / "fetched"
+        npm_ci(PROVIDER, fetched / "hub", fetched / "provider", place.cache / "npm", offline=False)
     stamp.write_text(wanted)
 
 
@@ -61,11 +74,11 @@ def uv_environment(place: Place) -> dict[str, str]:
     )
 
 
-def npm_ci(python_environment: Path, folder: Path, cache: Path, *, offline: bool) -> None:
-    """Install the locked proxy into a folder with the Node of a Python environment."""
+def npm_ci(lock: Path, python_environment: Path, folder: Path, cache: Path, *, offline: bool) -> None:
+    """Install what a lock file of npm's names into a folder, with the Node of a Python environment."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        (folder / name).write_bytes((PROXY.parent / name).read_bytes())
+        (folder / name).write_bytes((lock.parent / name).read_bytes())
     node = node_folder(python_environment)
     npm: Argv = [node / "bin" / "node", node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev", f"--cache={cache}"]

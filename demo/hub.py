@@ -18,9 +18,8 @@ from pathlib import Path
 
 from demo.cache import HUB, digest
 from demo.place import REPOSITORY, Place
-from demo.site import acting_as
 from demo.software import PROJECT
-from demo.steps import LINES_OF_A_FAILURE, SYSTEM_PATH, DemoError, step, system_environment
+from demo.steps import LINES_OF_A_FAILURE, SYSTEM_PATH, DemoError, acting_as, put_before_jobs, step, system_environment
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -80,6 +79,11 @@ def proxy(place: Place) -> Daemon:
     return Daemon("proxy", place.folder / "proxy.pid", words, place.people.hub_user)
 
 
+def provider(place: Place) -> Daemon:
+    """Return the process of the provider of identities, which runs where people sign in at one."""
+    return Daemon("provider", place.folder / "provider.pid", ("provider.mjs",), place.people.hub_user)
+
+
 def start(place: Place) -> None:
     """Start the hub where it does not run, restart it where what it was started from has changed, wait for its answer.
 
@@ -97,6 +101,9 @@ def start(place: Place) -> None:
         hub(place).stop()
         _launch(place)
         _wait_for_answer(place)
+        for daemon in (hub(place), proxy(place)):
+            if pid := daemon.pid():
+                put_before_jobs(pid)
         mark.write_text(wanted)
 
 
@@ -104,7 +111,10 @@ def check_ports(place: Place) -> None:
     """Raise :class:`DemoError` where somebody else listens on a port of the demo."""
     if any(daemon.pid() is not None for daemon in (hub(place), proxy(place))):
         return
-    for port, use in ((place.port, "the demo"), (place.hub_port, "its hub"), (place.proxy_port, "its proxy")):
+    ports = [(place.port, "the demo"), (place.hub_port, "its hub"), (place.proxy_port, "its proxy")]
+    if place.auth == "oidc" and provider(place).pid() is None:
+        ports.append((place.provider_port, "its provider of identities"))
+    for port, use in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -41,10 +41,12 @@ class Place:
     folder: Path
     cache: Path
     port: int
+    auth: str = "simple"
+    """How people sign in: ``simple``, by a name and a password at the hub, or ``oidc``, at a provider beside it."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Place:
-        """Read ``HPCHUB_DEMO_DIR``, ``HPCHUB_DEMO_PORT`` and ``HPCHUB_DEMO_CACHE``; raise :class:`DemoError`."""
+        """Read ``HPCHUB_DEMO_DIR``, ``_PORT``, ``_CACHE`` and ``_AUTH``; raise :class:`DemoError`."""
         folder = Path(environment.get("HPCHUB_DEMO_DIR") or "/var/lib/hpchub-demo")
         # the path stands in sudoers, in slurm.conf and in job scripts, which quote each in their own way
         if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}", str(folder)):
@@ -56,7 +58,10 @@ class Place:
         if not re.fullmatch("[0-9]{4,5}", text) or not 1024 <= int(text) <= 65000:
             raise DemoError(f"HPCHUB_DEMO_PORT is {text!r}, but must be a number from 1024 to 65000.")
         cache = Path(environment.get("HPCHUB_DEMO_CACHE") or folder / "cache").absolute()
-        return cls(folder, cache, int(text))
+        auth = environment.get("HPCHUB_DEMO_AUTH") or "simple"
+        if auth not in ("simple", "oidc"):
+            raise DemoError(f"HPCHUB_DEMO_AUTH is {auth!r}, but must be simple or oidc.")
+        return cls(folder, cache, int(text), auth)
 
     @property
     def hub_port(self) -> int:
@@ -67,6 +72,16 @@ class Place:
     def proxy_port(self) -> int:
         """The port of the proxy's API."""
         return self.port + 1
+
+    @property
+    def provider_port(self) -> int:
+        """The port of the provider of identities."""
+        return self.port + 82
+
+    @property
+    def provider(self) -> Path:
+        """The provider's software."""
+        return self.folder / "provider"
 
     @property
     def url(self) -> str:

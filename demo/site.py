@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 
+from demo import sign_in
 from demo.door import put
 from demo.place import REPOSITORY, Place
+from demo.steps import acting_as
 
 
 def install(place: Place) -> None:
@@ -34,7 +33,7 @@ def site_text(place: Place) -> str:
     """Return ``demo/site.yaml`` with the demo's folder, ports and people filled in."""
     template = Template((REPOSITORY / "demo" / "site.yaml").read_text())
     people = place.people
-    return template.substitute(
+    text = template.substitute(
         demo_dir=place.folder,
         demo_port=place.port,
         hub_port=place.hub_port,
@@ -43,6 +42,7 @@ def site_text(place: Place) -> str:
         admins=json.dumps(people.admins),
         trainers=json.dumps(people.trainers),
     )
+    return text if place.auth == "simple" else re.sub(r"(?ms)^sign_in:$.*?^$", sign_in.block(place), text)
 
 
 def admin_token(place: Place) -> str:
@@ -51,25 +51,6 @@ def admin_token(place: Place) -> str:
     if not path.is_file():
         put(path, secrets.token_hex(32) + "\n", mode=0o600)
     return path.read_text()
-
-
-@contextmanager
-def acting_as(user: str) -> Iterator[None]:
-    """Do file work with the rights of a user.
-
-    What lies in a folder of the hub's may be a link that the hub has made; root would follow it anywhere.
-    """
-    entry = pwd.getpwnam(user)
-    groups = os.getgroups()
-    os.setgroups([entry.pw_gid])
-    os.setegid(entry.pw_gid)
-    os.seteuid(entry.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
 
 
 def _write(path: Path, text: str) -> None:

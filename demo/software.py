@@ -46,7 +46,7 @@ def install_project(place: Place, venv: Path) -> None:
 
 def _install_proxy(place: Place) -> None:
     with step("installing the proxy"):
-        npm_ci(place.venv, place.proxy, place.cache / "npm", offline=True)
+        npm_ci(PROXY, place.venv, place.proxy, place.cache / "npm", offline=True)
 
 
 def _when_changed(folder: Path, name: str, wanted: str, install: Callable[[], None]) -> None:

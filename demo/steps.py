@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,6 +31,36 @@ def step(title: str) -> Iterator[None]:
         print("failed", flush=True)
         raise
     print(f"{time.monotonic() - began:.1f} s", flush=True)
+
+
+@contextmanager
+def acting_as(user: str) -> Iterator[None]:
+    """Do file work with the rights of a user.
+
+    What lies in a folder of the hub's may be a link that the hub has made; root would follow it anywhere.
+    """
+    entry = pwd.getpwnam(user)
+    groups = os.getgroups()
+    os.setgroups([entry.pw_gid])
+    os.setegid(entry.pw_gid)
+    os.seteuid(entry.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def put_before_jobs(pid: int) -> None:
+    """Have a daemon's processes run before those of jobs, as they would where jobs run on other machines.
+
+    Linux divides its time between sessions (setsid), and each job is one (``autogroup`` in sched(7)): of a hundred that
+    start together, a hub would get a hundredth.  A service of systemd has a share of its own and does not need this.
+    """
+    # A kernel without it divides its time between processes, and a container may not let us.
+    with suppress(OSError):
+        Path("/proc", str(pid), "autogroup").write_text("-10")
 
 
 def system_environment(**more: str) -> dict[str, str]:

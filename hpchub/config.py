@@ -8,17 +8,23 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import tempfile
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
-from hpchub.auth.demo import DemoAuthenticator, refuse_other_machines
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.sign_in import OpenIdConnect
 from hpchub.catalogue.site import Site
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
 from hpchub.proxy import LastingProxy
+from hpchub.signin.accounts import SiteText
+from hpchub.signin.authenticator import SiteAuthenticator
+from hpchub.signin.bindings import Bindings
+from hpchub.signin.demo import DemoAuthenticator, refuse_other_machines
+from hpchub.signin.provider import Provider
+from hpchub.whole import write_whole
 
 DAY_SECONDS = 24 * 3600
 SECRET_CHARACTERS = 32
@@ -62,13 +68,8 @@ def own_secret(site: Site, name: str) -> str:
     folder = site.hub.state_folder / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
     if not (folder / name).exists():
-        # Written whole or not at all: a full disk must not leave an empty secret.
-        descriptor, new = tempfile.mkstemp(dir=folder)
-        with open(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(new, folder / name)
+        # A full disk must not leave an empty secret.
+        write_whole(folder / name, secrets.token_hex(32).encode())
     return secret(site, name)
 
 
@@ -87,6 +88,8 @@ def apply_hub(c: Any, site: Site) -> None:
     # Who waits in the queue counts as starting; the queue is Slurm's business, and the launcher has a limit of its own.
     c.JupyterHub.concurrent_spawn_limit = 0
     c.JupyterHub.allow_named_servers = True
+    # logrotate may move the file away: it is opened anew then
+    c.EventLogger.handlers = [WatchedFileHandler(state / "events.jsonl", delay=True)]
     c.JupyterHub.template_paths = [str(Path(__file__).with_name("templates"))]
 
 
@@ -101,12 +104,26 @@ def apply_proxy(c: Any, site: Site) -> None:
 
 def apply_sign_in(c: Any, site: Site) -> None:
     """Who may sign in."""
+    if site.sign_in.oidc is not None:
+        _apply_provider(c, site, site.sign_in.oidc)
+        return
     refuse_other_machines(site.hub.bind_url)
     c.JupyterHub.authenticator_class = DemoAuthenticator
     c.DemoAuthenticator.password = site.sign_in.password
     c.DemoAuthenticator.trainers = set(site.sign_in.trainers)
     c.Authenticator.allowed_users = {*site.sign_in.people, *site.sign_in.admins}
     c.Authenticator.admin_users = set(site.sign_in.admins)
+
+
+def _apply_provider(c: Any, site: Site, rules: OpenIdConnect) -> None:
+    c.JupyterHub.authenticator_class = SiteAuthenticator
+    c.SiteAuthenticator.login_service = SiteText(rules.title)
+    c.SiteAuthenticator.rules = rules
+    c.SiteAuthenticator.provider = Provider(rules.issuer, rules.client_id, secret(site, "oidc-client-secret"))
+    c.SiteAuthenticator.bindings = Bindings(site.hub.state_folder / "identities.json")
+    c.SiteAuthenticator.auth_refresh_age = rules.refresh_seconds
+    # What it keeps of a sign-in could be used to act as the person at the provider.
+    c.CryptKeeper.keys = [own_secret(site, "auth-state-key")]
 
 
 def apply_admin_token(c: Any, site: Site) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_events import EventLogger
 from jupyterhub.app import JupyterHub
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.scopes import scope_definitions
@@ -15,10 +16,10 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import PyFileConfigLoader
 
 from hpchub import config
-from hpchub.auth.demo import DemoAuthenticator, refuse_other_machines
 from hpchub.catalogue.load import load_site
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
+from hpchub.signin.demo import DemoAuthenticator, refuse_other_machines
 from spawners.site import SiteSpawner
 from spawners.slurm import HPCSlurmSpawner
 from tests.unit.data.world import REPOSITORY, demo_site_text
@@ -52,7 +53,7 @@ def known_classes() -> dict[str, type[Configurable]]:
     """All classes that this hub can have settings for, by name."""
     return {
         parent.__name__: parent
-        for each in (JupyterHub, ConfigurableHTTPProxy, DemoAuthenticator, SiteSpawner, HPCSlurmSpawner)
+        for each in (JupyterHub, EventLogger, ConfigurableHTTPProxy, DemoAuthenticator, SiteSpawner, HPCSlurmSpawner)
         for parent in each.__mro__
         if issubclass(parent, Configurable)
     }

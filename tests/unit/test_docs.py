@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from demo import __main__ as demo
 from devcluster.__main__ import build_parser
-from hpchub.catalogue import appearance, fields, model, site
+from hpchub.catalogue import appearance, fields, model, sign_in, site
 from hpchub.catalogue.choice import Choice, accept
 from hpchub.catalogue.event import Event
 from hpchub.catalogue.load import load_catalogue, load_site
@@ -150,6 +150,8 @@ TABLES: list[tuple[Path, str, type[BaseModel]]] = [
     (SITE_FILE, "`hub`", site.HubSettings),
     (SITE_FILE, "`launcher`", site.LauncherSettings),
     (SITE_FILE, "`sign_in`", site.SignIn),
+    (SITE_FILE, "`oidc`", sign_in.OpenIdConnect),
+    (SITE_FILE, "`account`", sign_in.Accounts),
     (SITE_FILE, "`checks`", site.Checks),
     (SITE_FILE, "A cluster", site.Cluster),
     (SITE_FILE, "`ssh`", site.Ssh),
@@ -173,7 +175,7 @@ def test_fields_and_defaults_are_those_of_the_model(page: Path, heading: str, de
 def test_all_models_of_the_files_are_in_the_reference() -> None:
     # what is loaded has fields that no file has
     loaded = {fields.Model, model.Profile, model.Environment, site.Site}
-    named = [*vars(model).values(), *vars(site).values(), *vars(appearance).values()]
+    named = [*vars(model).values(), *vars(site).values(), *vars(appearance).values(), *vars(sign_in).values()]
     models = {each for each in named if isinstance(each, type) and issubclass(each, fields.Model)}
     # test_schema looks at the fields of those in profiles/README.md
     assert models - loaded == {described for _, _, described in TABLES} | set(SECTIONS)

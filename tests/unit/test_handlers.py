@@ -39,7 +39,7 @@ install()
 once = routes()
 install()
 from jupyterhub import apihandlers, handlers
-from hpchub.auth.demo import DemoAuthenticator
+from hpchub.signin.demo import DemoAuthenticator
 from hpchub.pages.page import Page
 every = [*handlers.default_handlers, *apihandlers.default_handlers, *DemoAuthenticator().get_handlers(None)]
 source = inspect.getsource(JupyterHub.init_handlers)

@@ -1,1 +1,0 @@
-"""Sign-in: who a person is, and which groups they are in."""

@@ -1,0 +1,242 @@
+"""Sign-in at a provider of OpenID Connect, by the rules of the site file.
+
+The frame is oauthenticator's (state, PKCE, routes); what it does with tokens and claims is not used, since it verifies
+no signature, makes groups of the characters of a text, and writes claims into the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import jupyterhub.log
+from jupyterhub.orm import new_token
+from jupyterhub.roles import assign_default_roles
+from jupyterhub.spawner import SpawnException
+from oauthenticator.generic import GenericOAuthenticator
+from traitlets import Instance
+
+from hpchub.catalogue.sign_in import OpenIdConnect
+from hpchub.errors import HpchubError
+from hpchub.pages.page import WithOurPages
+from hpchub.signin import record, refusal
+from hpchub.signin.accounts import SourceFailed, account_of
+from hpchub.signin.bindings import Bindings, BindingsUnreadable
+from hpchub.signin.handlers import CallbackHandler, SignInHandler, SignOutHandler
+from hpchub.signin.provider import Denied, Provider, Silent, together
+from hpchub.signin.refusal import SignInRefused
+from hpchub.signin.rules import Person, judged
+from hpchub.text import Sentence
+
+PAUSE_SECONDS = 30
+"""After no answer, or a refusal, it is asked again so late: nobody's request waits for it each time."""
+JUST_NOW_SECONDS = 3
+"""Requests that wait for the same answer take the one that came meanwhile."""
+
+
+class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has no types
+    """Lets in whom the provider vouches for and the site's rules allow, under their own POSIX account."""
+
+    rules = Instance(OpenIdConnect, help="What the site file says of the provider and of who may come in.", config=True)
+    provider = Instance(Provider, help="The provider, as this hub's client.", config=True)
+    bindings = Instance(Bindings, help="Which identity an account belongs to.", config=True)
+
+    login_handler = SignInHandler
+    callback_handler = CallbackHandler
+    logout_handler = SignOutHandler
+    manage_groups = True
+    enable_auth_state = True
+    refresh_pre_spawn = True
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._rest_until: dict[str, float] = {}
+        self._ended: dict[str, SignInRefused] = {}
+        self._sign_ins: Counter[str] = Counter()
+        self._silent_until = 0.0
+        self._eventlog: Any = None
+
+    async def authenticate(self, handler: Any, data: Any = None, **values: Any) -> dict[str, Any] | None:
+        """End a sign-in whose state has been checked: exchange its code, verify, judge, find the account.
+
+        None for a name and a password, which somebody may send to the hub's own form or API all the same.
+
+        Raises:
+            SignInRefused: they may not come in; a page says why.
+        """
+        sign_in: Mapping[str, str] | None = getattr(handler, "sign_in", None)
+        if sign_in is None:
+            return None
+        try:
+            found = await self.provider.tokens_for_code(
+                handler.get_argument("code"), sign_in["code_verifier"], self.rules.callback_url
+            )
+            signed = await self.provider.claims_of(found.get("id_token"), sign_in["nonce"])
+            claims = together(signed, await self.provider.userinfo(found["access_token"]))
+            person = judged(claims, self.rules)
+            account = await account_of(person.account_key, self.rules.account, person.admin)
+            self.bindings.bind(account, self.rules.issuer, person.subject)
+            await _end_what_another_had(handler.find_user(account), claims["sub"])
+        except Denied as error:
+            self.log.warning("Sign-in denied by the provider: %s", error)
+            raise refusal.too_old() from None
+        except (Silent, SourceFailed, BindingsUnreadable) as error:
+            self.log.error("Sign-in is not possible: %s", error)
+            raise refusal.silent() from None
+        self._ended.pop(account, None)
+        self._sign_ins[account] += 1
+        self._rest(account, JUST_NOW_SECONDS)
+        return self._model(account, person, _kept(found, claims))
+
+    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
+        """Give the routes of a sign-in, and have JupyterHub's logs know of it.
+
+        That of requests hides state and code, and learns of the nonce.
+        """
+        if "nonce" not in jupyterhub.log.SCRUB_PARAM_KEYS:
+            jupyterhub.log.SCRUB_PARAM_KEYS += ("nonce",)
+        record.register(app.eventlog)
+        self._eventlog = app.eventlog
+        return super().get_handlers(app)
+
+    async def check_allowed(self, username: str, auth_model: Any) -> bool:
+        """The rules have decided already."""
+        return True
+
+    def normalize_username(self, username: str) -> str:
+        """An account's name stays what it is: JupyterHub would make upper case to lower."""
+        return username
+
+    def get_callback_url(self, handler: Any = None) -> str:
+        """The address that is registered at the provider, never one that a request's head says."""
+        return self.rules.callback_url
+
+    async def refresh_user(self, user: Any, handler: Any = None, **values: Any) -> bool | dict[str, Any]:
+        """Ask again what the provider says of somebody; while it is silent, what is known goes on being true.
+
+        Returns False where they have to sign in again: the provider has ended their sign-in, or the rules refuse them.
+        """
+        # Refresh tokens are used once: two requests at a time would look like a thief to the provider.
+        async with self._turns.setdefault(user.name, asyncio.Lock()):
+            kept = await user.get_auth_state()
+            if not kept or "sub" not in kept.get("claims", {}):
+                return False
+            if "ended" in kept:
+                # by the hub before it was restarted
+                self._ended.setdefault(user.name, SignInRefused(kept["ended"], _ENDED))
+            if time.monotonic() < max(self._silent_until, self._rest_until.get(user.name, 0.0)):
+                return user.name not in self._ended
+            before = self._sign_ins[user.name]
+            try:
+                found = await self._asked_again(user, kept)
+                self._rest(user.name, JUST_NOW_SECONDS)
+                return found if self._sign_ins[user.name] == before else True
+            except Denied as error:
+                self.log.info("The provider has ended the sign-in of %s: %s", user.name, error)
+                ended = SignInRefused("ended", _ENDED)
+            except SignInRefused as refused:
+                self.log.warning("%s may no longer sign in: %s", user.name, refused.reason)
+                ended = refused
+            except HpchubError as error:
+                self.log.warning("What is known of %s cannot be looked up again: %s", user.name, error)
+                await self._note_silence()
+                self._rest(user.name, PAUSE_SECONDS)
+                return user.name not in self._ended
+            if self._sign_ins[user.name] != before:
+                # they have signed in again meanwhile; this was about their earlier sign-in
+                return True
+            if user.name not in self._ended and self._eventlog is not None:
+                record.write(self._eventlog, "ended", username=user.name, reason=ended.reason)
+            self._ended[user.name] = ended
+            self._rest(user.name, PAUSE_SECONDS)
+            await _take_rights(user, ended.reason)
+            return False
+
+    def _rest(self, name: str, seconds: float) -> None:
+        self._rest_until[name] = time.monotonic() + seconds
+
+    async def _note_silence(self) -> None:
+        """Leave the provider alone for everybody, if it is away for everybody.
+
+        What fails for one person only must not keep the others from being asked about.
+        """
+        try:
+            await self.provider.document(fresh=True)
+        except Silent:
+            self._silent_until = time.monotonic() + PAUSE_SECONDS
+
+    async def _asked_again(self, user: Any, kept: dict[str, Any]) -> dict[str, Any]:
+        name, tokens, earlier = user.name, kept, kept["claims"]
+        if kept.get("refresh_token"):
+            renewed_tokens = await self.provider.renewed_tokens(kept["refresh_token"])
+            tokens = {**kept, **_kept(renewed_tokens, earlier)}
+            # at once: the old one is used up, and the provider may be silent in the middle of this
+            await user.save_auth_state(tokens)
+        if tokens.get("id_token") != kept.get("id_token"):
+            renewed = await self.provider.claims_of(tokens["id_token"], None)
+            # how somebody signed in stays true of the whole sign-in, also where a renewed token does not say it
+            earlier = together({**earlier, **renewed}, {"sub": earlier["sub"]})
+        claims = together(earlier, await self.provider.userinfo(tokens["access_token"]))
+        person = judged(claims, self.rules)
+        if await account_of(person.account_key, self.rules.account, person.admin) != name:
+            raise SignInRefused("account-changed", _ENDED)
+        self._ended.pop(name, None)
+        return self._model(name, person, _kept(tokens, claims))
+
+    def pre_spawn_start(self, user: Any, spawner: Any) -> None:
+        """Start no server for somebody whose sign-in the provider has ended or the rules refuse.
+
+        Raises:
+            SpawnException: the sentence says what to do.
+        """
+        refused = self._ended.get(user.name)
+        if refused is not None:
+            raise ended_start(refused)
+
+    def _model(self, account: str, person: Person, kept: dict[str, Any]) -> dict[str, Any]:
+        return {"name": account, "admin": person.admin, "groups": sorted(person.groups), "auth_state": kept}
+
+
+def _kept(found: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
+    """What is needed to ask again, and to sign out; JupyterHub encrypts it in its database."""
+    kept = {name: found[name] for name in ("access_token", "refresh_token", "id_token") if found.get(name)}
+    return {**kept, "claims": {name: claims[name] for name in ("sub", "acr", "amr") if claims.get(name)}}
+
+
+async def _take_rights(user: Any, reason: str) -> None:
+    """Leave somebody no more than themselves until they sign in again, whatever becomes of the hub meanwhile.
+
+    Their API tokens would go on with what an administrator, a trainer or a member of a group may do.
+    """
+    kept = await user.get_auth_state()
+    await user.save_auth_state({**kept, "ended": reason})
+    user.sync_groups([])
+    if user.admin:
+        user.admin = False
+        assign_default_roles(user.db, entity=user.orm_user)
+        user.db.commit()
+
+
+async def _end_what_another_had(user: Any | None, subject: str) -> None:
+    """End the cookies and API tokens of whoever had this account before: a new owner must not share it with them."""
+    kept = await user.get_auth_state() if user else None
+    if user is None or not kept or kept.get("claims", {}).get("sub", subject) == subject:
+        return
+    user.cookie_id = new_token()
+    for token in list(user.api_tokens):
+        user.db.delete(token)
+    user.db.commit()
+
+
+_ENDED = Sentence("Your sign-in has ended. Sign in again.")
+
+
+def ended_start(refused: SignInRefused) -> SpawnException:
+    """A start that is refused because of the sign-in, in the form in which pages and the API show it."""
+    exception = SpawnException(str(refused), reason="sign-in", status_code=403)
+    exception.jupyterhub_message = exception.sentence = refused.sentence
+    return exception

@@ -1,0 +1,28 @@
+"""Who signed in and who did not, in JupyterHub's event log, beside its own events of starts and stops.
+
+The schema beside this file says what is in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA = Path(__file__).with_name("sign-in-event.yaml")
+SCHEMA_ID = "urn:hpchub:events:sign-in"
+
+
+def register(log: Any) -> None:
+    """Make these events known to the event log of a hub; until then, none is written."""
+    log.register_event_schema(SCHEMA)
+
+
+def write(log: Any, action: Literal["signed-in", "refused", "ended"], **facts: str | bool) -> None:
+    """Write an event, if the hub keeps a log of them.
+
+    Args:
+        log: the hub's event log.
+        action: what happened.
+        facts: ``username``, ``admin`` and ``reason``, as the schema says.
+    """
+    log.emit(schema_id=SCHEMA_ID, data={"action": action, **facts})
