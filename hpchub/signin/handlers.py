@@ -22,7 +22,8 @@ STATE_COOKIE = "hpchub-sign-in"
 STATE_DAYS = 10 / 24 / 60
 """How long a person may take at the provider."""
 LONGEST_NEXT = 2000
-"""Browsers keep no cookie of more than 4096 characters, and with none nobody gets in; a longer link ends at home."""
+"""As JSON.  Browsers keep no cookie of more than 4096 characters, and without it nobody gets in: a longer link is left
+out."""
 LONGEST_HINT = 4000
 """Some servers take no longer addresses; without the hint the provider asks whether to sign out."""
 
