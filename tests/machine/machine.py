@@ -51,7 +51,7 @@ class Machine:
     leader: int
     """Its first process, as the host numbers it."""
 
-    def run(self, *argv: str, folder: str = "/root", seconds: float = 600, **variables: str) -> Result:
+    def run(self, *argv: str, folder: str = "/root", seconds: float = 1200, **variables: str) -> Result:
         """Run a command as root in the machine, with the clean environment of a login."""
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

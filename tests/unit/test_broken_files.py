@@ -239,7 +239,7 @@ def lint(folder: Path) -> None:
     assert (problems(folder) != []) == (result.exit_code == 1)
 
 
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @MANY

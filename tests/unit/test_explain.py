@@ -226,7 +226,7 @@ def test_the_usual_world_has_an_offer() -> None:
     assert told(catalogue, person, views).offered
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(world=WORLDS)
 def test_it_is_told_as_offered_if_and_only_if_there_is_an_offer(world: World) -> None:
     catalogue, person, views = world
@@ -248,7 +248,7 @@ def test_it_is_told_as_offered_if_and_only_if_there_is_an_offer(world: World) ->
 def test_every_rule_decides_in_some_of_these_worlds() -> None:
     decided: set[str] = set()
 
-    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=400, database=None, derandomize=True)
     @given(world=WORLDS)
     def look(world: World) -> None:
         explanation = told(*world)

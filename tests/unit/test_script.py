@@ -149,7 +149,7 @@ def rendered(values: dict[str, object]) -> tuple[str, JobRequest] | None:
 
 
 # 10,500 examples in all; the same ones in each run, so that a failure is never a matter of luck.
-@settings(max_examples=7000, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=7000, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(CHOICES)
 def test_a_hostile_choice_is_refused_or_becomes_exactly_its_script(values: dict[str, object]) -> None:
     outcome = rendered(values)
@@ -157,7 +157,7 @@ def test_a_hostile_choice_is_refused_or_becomes_exactly_its_script(values: dict[
         check(*outcome)
 
 
-@settings(max_examples=3500, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3500, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(FREE_TEXTS)
 def test_hostile_free_text_is_refused_or_stays_text(values: dict[str, object]) -> None:
     outcome = rendered(values)

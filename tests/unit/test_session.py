@@ -414,7 +414,7 @@ SESSIONS = st.builds(
 )
 
 
-@settings(derandomize=True, database=None, max_examples=300, deadline=None)
+@settings(derandomize=True, database=None, max_examples=300)
 @given(SESSIONS)
 def test_what_is_stored_is_taken_up_again_unchanged(stored: Session) -> None:
     text = json.dumps(stored.as_dict())
