@@ -146,24 +146,6 @@ def test_what_has_room_is_proposed_and_started_by_one_click(site: Site, visitor:
     assert started["minutes"] == waited["minutes"]
 
 
-def test_without_javascript_a_waiting_session_is_changed_and_stopped(
-    site: Site, visitor_without_scripts: Visitor
-) -> None:
-    visitor, page = visitor_without_scripts, visitor_without_scripts.page
-    visitor.sign_in("bruno")
-    with closed_nodes(site):
-        visitor.press_start("cybersecurity/log-analysis", cluster="leonardo")
-        # the page loads itself again until the job is in line
-        page.get_by_role("button", name="Change to that").click(timeout=30_000)
-        until(lambda: site.session("bruno").get("cluster") == "it4lia", "the session to be on the other cluster")
-    site.ready("bruno")
-    visitor.go("/hub/home")
-    expect(page.get_by_text("Running")).to_be_visible()
-    page.get_by_role("button", name="Stop Notebook").click()
-    expect(page.get_by_text("Not running")).to_be_visible()
-    until(lambda: not site.live_jobs(), "the job to be gone")
-
-
 def test_a_choice_that_is_refused_changes_nothing(site: Site, visitor: Visitor) -> None:
     page = visitor.page
     visitor.sign_in("ada")
