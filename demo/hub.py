@@ -13,13 +13,23 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.cache import HUB, digest
 from demo.place import REPOSITORY, Place
 from demo.software import PROJECT
-from demo.steps import LINES_OF_A_FAILURE, SYSTEM_PATH, DemoError, acting_as, put_before_jobs, step, system_environment
+from demo.steps import (
+    LINES_OF_A_FAILURE,
+    SYSTEM_PATH,
+    Argv,
+    DemoError,
+    acting_as,
+    put_before_jobs,
+    step,
+    system_environment,
+)
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -49,6 +59,27 @@ class Daemon:
             # no file, no number, no such process, no such user
             return None
         return pid if ours and all(word in line for word in self.words) else None
+
+    def launch(self, argv: Argv, folder: Path, environment: Mapping[str, str], log: Path) -> None:
+        """Start it in the background, in a session of its own; the log is opened with its user's rights."""
+        entry = pwd.getpwnam(self.user)
+        with acting_as(self.user):
+            output = open(log, "ab")
+        with output:
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                user=entry.pw_uid,
+                group=entry.pw_gid,
+                extra_groups=os.getgrouplist(entry.pw_name, entry.pw_gid),
+                umask=0o077,
+                start_new_session=True,
+            )
+        self.pid_file.write_text(f"{process.pid}\n")
 
     def stop(self) -> None:
         """End it by its id: ask, wait, insist."""
@@ -128,35 +159,20 @@ def check_ports(place: Place) -> None:
 
 def _launch(place: Place) -> None:
     log = place.hub / "hub.log"
-    entry = pwd.getpwnam(place.people.hub_user)
     link = place.folder / "proxy.pid"
     if not link.is_symlink():
         link.symlink_to(place.hub / "proxy.pid")
     # A program started from a script's background ignores SIGINT and hands that on to all that it starts; a handler
     # of ours becomes the default again when the hub is executed.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with acting_as(place.people.hub_user):
-        output = open(log, "ab")
-    with output:
-        process = subprocess.Popen(
-            [place.venv / "bin" / "python", place.venv / "bin" / "jupyterhub", "-f", "jupyterhub_config.py"],
-            cwd=place.hub,
-            env=system_environment(
-                PATH=f"{place.venv / 'bin'}:{place.proxy / 'node_modules' / '.bin'}:{SYSTEM_PATH}",
-                HOME=str(place.hub),
-                HPCHUB_SITE=str(place.site),
-                SLURM_CONF=place.slurm_conf(),
-            ),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            user=entry.pw_uid,
-            group=entry.pw_gid,
-            extra_groups=os.getgrouplist(entry.pw_name, entry.pw_gid),
-            umask=0o077,
-            start_new_session=True,
-        )
-    (place.folder / "hub.pid").write_text(f"{process.pid}\n")
+    program: Argv = [place.venv / "bin" / "python", place.venv / "bin" / "jupyterhub", "-f", "jupyterhub_config.py"]
+    environment = system_environment(
+        PATH=f"{place.venv / 'bin'}:{place.proxy / 'node_modules' / '.bin'}:{SYSTEM_PATH}",
+        HOME=str(place.hub),
+        HPCHUB_SITE=str(place.site),
+        SLURM_CONF=place.slurm_conf(),
+    )
+    hub(place).launch(program, place.hub, environment, log)
 
 
 def _wait_for_answer(place: Place) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import secrets
-import subprocess
 import time
 import urllib.request
 
 from demo.cache import PROVIDER, digest, node_folder, npm_ci
 from demo.hub import START_SECONDS, provider
 from demo.place import PASSWORD, REPOSITORY, Place
-from demo.steps import LINES_OF_A_FAILURE, DemoError, acting_as, step, system_environment
+from demo.steps import LINES_OF_A_FAILURE, Argv, DemoError, acting_as, step, system_environment
 from hpchub.whole import write_whole
 
 CLIENT = "hpchub-demo"
@@ -104,24 +101,9 @@ def _write_settings(place: Place) -> None:
 
 
 def _launch(place: Place) -> None:
-    entry = pwd.getpwnam(place.people.hub_user)
-    with acting_as(place.people.hub_user):
-        output = open(place.hub / "provider.log", "ab")
-    with output:
-        process = subprocess.Popen(
-            [node_folder(place.venv) / "bin" / "node", "provider.mjs", place.hub / "provider.json"],
-            cwd=place.provider,
-            env=system_environment(HOME=str(place.hub), NODE_DISABLE_COMPILE_CACHE="1"),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            user=entry.pw_uid,
-            group=entry.pw_gid,
-            extra_groups=os.getgrouplist(entry.pw_name, entry.pw_gid),
-            umask=0o077,
-            start_new_session=True,
-        )
-    (place.folder / "provider.pid").write_text(f"{process.pid}\n")
+    program: Argv = [node_folder(place.venv) / "bin" / "node", "provider.mjs", place.hub / "provider.json"]
+    environment = system_environment(HOME=str(place.hub), NODE_DISABLE_COMPILE_CACHE="1")
+    provider(place).launch(program, place.provider, environment, place.hub / "provider.log")
 
 
 def _wait_for_answer(place: Place) -> None:

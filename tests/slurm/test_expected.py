@@ -12,29 +12,11 @@ import pytest
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.engine import Engine
 from hpchub.jobs.expected import Expected, expected
-from hpchub.jobs.request import JobRequest
 from hpchub.pages.expected import in_words
 from hpchub.text import Speech
-from tests.support.choices import ADA
+from tests.support.choices import LOOKED_AT
 from tests.support.site import Site
 
-WANTED = JobRequest(
-    session_id="0" * 32,
-    hub_id="demo",
-    user="ada",
-    server_name="",
-    profile=ADA["profile"],
-    cluster="leonardo",
-    partition="boost_usr_prod",
-    account="aifac_agri01",
-    qos="normal",
-    gpus=1,
-    gpu_type="a100",
-    cores=8,
-    memory_mb=1000,
-    minutes=10,
-    environment="/nowhere",
-)
 TAKEN_MINUTES = 40
 DEADLINE_SECONDS = 120
 
@@ -68,8 +50,8 @@ async def looked_at(engine: Engine, awaited: str) -> Expected:
     """Look at the choice again and again, as an open page does, until it is expected as awaited."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
-        engine.wonder(WANTED)
-        found = expected(WANTED, engine.views["leonardo"], engine.estimates, time.time())
+        engine.wonder(LOOKED_AT)
+        found = expected(LOOKED_AT, engine.views["leonardo"], engine.estimates, time.time())
         if found.kind == awaited:
             return found
         assert time.monotonic() < deadline, found

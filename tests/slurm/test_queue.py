@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from hpchub.jobs.request import JobRequest
 from hpchub.jobs.script import render
 from spawners.progress import is_news
-from tests.support.choices import ADA
+from tests.support.choices import LOOKED_AT
 from tests.support.site import Site
 from tests.support.wait import until
 
@@ -178,26 +177,9 @@ def test_a_start_that_slurm_has_not_planned_is_estimated(site: Site, last_node: 
 
 
 def test_an_estimate_submits_nothing(site: Site, last_node: str) -> None:
-    job = JobRequest(
-        session_id="0" * 32,
-        hub_id="demo",
-        user="ada",
-        server_name="",
-        profile=ADA["profile"],
-        cluster="leonardo",
-        partition="boost_usr_prod",
-        account="aifac_agri01",
-        qos="normal",
-        gpus=1,
-        gpu_type="a100",
-        cores=8,
-        memory_mb=1000,
-        minutes=10,
-        environment="/nowhere",
-    )
     request = {
-        **{"verb": "submit", "user": "ada", "cluster": "leonardo", "session": job.session_id},
-        **{"script": render(job), "environment": {}, "test_only": True},
+        **{"verb": "submit", "user": "ada", "cluster": "leonardo", "session": LOOKED_AT.session_id},
+        **{"script": render(LOOKED_AT), "environment": {}, "test_only": True},
     }
     all_of_ada = "squeue -h -M leonardo -u ada --states=all -o %i"
     before = site.slurm(all_of_ada)

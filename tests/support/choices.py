@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hpchub.jobs.request import JobRequest
+
 ADA: dict[str, Any] = {
     "profile": "agrifood/remote-sensing",
     "cluster": "leonardo",
@@ -22,3 +24,21 @@ BRUNO: dict[str, Any] = {
     "qos": None,
     "event": None,
 }
+LOOKED_AT = JobRequest(
+    session_id="0" * 32,
+    hub_id="demo",
+    user="ada",
+    server_name="",
+    profile=ADA["profile"],
+    cluster="leonardo",
+    partition="boost_usr_prod",
+    account="aifac_agri01",
+    qos="normal",
+    gpus=1,
+    gpu_type="a100",
+    cores=8,
+    memory_mb=1000,
+    minutes=10,
+    environment="/nowhere",
+)
+"""What Slurm is asked about and nobody starts."""
