@@ -12,11 +12,13 @@ from __future__ import annotations
 import gettext
 import re
 from collections.abc import Iterable
+from datetime import date, datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Self
 
+from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -154,6 +156,36 @@ class Number(Sentence):
     def in_language(self, speech: Speech) -> str:
         places = "." + "0" * self.decimals if self.decimals else ""
         return format_decimal(self.value, f"#,##0{places}", locale=speech.language)
+
+
+LOCALES = {SOURCE_LANGUAGE: "en_GB"}
+"""Where a language is written in several ways: the day before the month, as all over Europe."""
+
+
+def locale_of(language: str) -> str:
+    """Name the locale by which Babel writes times of a language."""
+    return LOCALES.get(language, language)
+
+
+class When(Sentence):
+    """A day, or a time with its zone, as a language writes it; its plain text is ``2026-03-01``, or
+    ``2026-03-01 09:00 +0100``.
+    """
+
+    __slots__ = ("moment",)
+    moment: date | datetime
+
+    def __new__(cls, moment: date | datetime) -> Self:
+        has_time = isinstance(moment, datetime)
+        sentence = super().__new__(cls, "{text}", text=moment.strftime("%Y-%m-%d %H:%M %z" if has_time else "%Y-%m-%d"))
+        sentence.moment = moment
+        return sentence
+
+    def in_language(self, speech: Speech) -> str:
+        locale = locale_of(speech.language)
+        if isinstance(self.moment, datetime):
+            return format_datetime(self.moment, "d MMM y HH:mm (xxx)", locale=locale)
+        return format_date(self.moment, "d MMM y", locale=locale)
 
 
 NONE = Sentence("none")

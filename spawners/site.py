@@ -138,7 +138,7 @@ class SiteSpawner(LastingSpawner):
 
     def _check_slurm(self, cluster: str) -> None:
         """Refuse what could not be submitted now: better a sentence at once than a start that hangs."""
-        silent = silence(self.engine.views[cluster])
+        silent = silence(self.catalogue.site, self.engine.views[cluster])
         if silent:
             raise ChoiceRefused(silent)
 

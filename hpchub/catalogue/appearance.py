@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import StringConstraints, model_validator
 
 from hpchub.catalogue.fields import DayOrTime, Model, Text, Wrong
-from hpchub.catalogue.moments import begin_epoch, end_epoch, told
+from hpchub.catalogue.moments import begin_epoch, end_epoch
+from hpchub.text import When
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^(https?://|mailto:)[!#-;=?-\[\]_a-z~]{1,500}$")]
@@ -101,5 +102,5 @@ class Announcement(Model):
         if self.starts is not None and self.ends is not None:
             # whatever the zone of its days: none is more than a day away from this one
             if end_epoch(self.ends, UTC) < begin_epoch(self.starts, UTC):
-                raise Wrong(("ends",), f"{told(self.ends)} is before starts, {told(self.starts)}", "a later moment")
+                raise Wrong(("ends",), f"{When(self.ends)} is before starts, {When(self.starts)}", "a later moment")
         return self

@@ -8,13 +8,13 @@ used up or the end date has passed none is accepted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from hpchub.slurm.model import GroupLimit
-from hpchub.text import Number, Sentence
+from hpchub.text import Number, Sentence, When
 
 MINUTES_OF_AN_HOUR = 60
 
@@ -34,6 +34,8 @@ class Budget:
     month_total_core_hours: float | None = None
     """The month's share; None where there is none."""
     month_used_core_hours: float | None = None
+    set_by: GroupLimit | None = field(default=None, compare=False)
+    """Slurm's own limit that it comes from; None where another source told it."""
 
     @property
     def left_core_hours(self) -> float:
@@ -85,7 +87,7 @@ def left_in_words(budget: Budget) -> Sentence:
     left, total = _rounded(budget.left_core_hours), _rounded(budget.total_core_hours)
     if budget.end_date is None:
         return Sentence("{left} of {total} core-hours left", left=left, total=total)
-    return Sentence("{left} of {total} core-hours left, until {day}", left=left, total=total, day=budget.end_date)
+    return Sentence("{left} of {total} core-hours left, until {day}", left=left, total=total, day=When(budget.end_date))
 
 
 def _rounded(core_hours: float) -> Number:
@@ -99,7 +101,7 @@ def spent_obstacle(budget: Budget, cluster: str, today: date) -> Sentence | None
             "Allocation {account} on {cluster} ended on {day}; {left} of {total} core-hours were left.",
             account=budget.account,
             cluster=cluster,
-            day=budget.end_date,
+            day=When(budget.end_date),
             left=_rounded(budget.left_core_hours),
             total=_rounded(budget.total_core_hours),
         )
@@ -152,7 +154,7 @@ def from_slurm(
     found = {}
     for account, of_account in limits.items():
         budgets = [
-            Budget(account, limit.limit_minutes * weight, limit.used_minutes * weight, taken_epoch)
+            Budget(account, limit.limit_minutes * weight, limit.used_minutes * weight, taken_epoch, set_by=limit)
             for limit in of_account
             for weight in [(core_hours_a_gpu_hour if limit.tres == "gres/gpu" else 1) / MINUTES_OF_AN_HOUR]
         ]

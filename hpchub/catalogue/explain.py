@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from hpchub.catalogue.budget import left_in_words
 from hpchub.catalogue.model import Catalogue, Profile, Run, Size
-from hpchub.catalogue.moments import told
 from hpchub.catalogue.reasons import why_not_for, why_not_under
 from hpchub.catalogue.rules import (
     Person,
@@ -27,7 +26,7 @@ from hpchub.catalogue.rules import (
     size_obstacle,
 )
 from hpchub.slurm.model import Association, ClusterView
-from hpchub.text import listed
+from hpchub.text import When, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _access(catalogue: Catalogue, person: Person, profile: Profile) -> Iterator[
     asked = f"for {listed(access.groups)}" if access.groups else "for everybody"
     yield Finding("groups", inside, f"{asked}; {person.name} is in: {listed(sorted(person.groups))}")
     now = in_window(access, catalogue.site, person.now_epoch)
-    since, until = (told(moment) if moment else "" for moment in (access.from_, access.until))
+    since, until = (When(moment) if moment else "" for moment in (access.from_, access.until))
     window = " ".join([*([f"from {since}"] if since else []), *([f"until {until}"] if until else [])])
     yield Finding("dates", now, window or "at any time")
     open_now = in_events(access, person)

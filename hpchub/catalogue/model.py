@@ -31,9 +31,10 @@ from hpchub.catalogue.fields import (
     Text,
     Wrong,
 )
-from hpchub.catalogue.moments import begin_epoch, end_epoch, told
+from hpchub.catalogue.moments import begin_epoch, end_epoch
 from hpchub.catalogue.problems import Problem, out_of
 from hpchub.catalogue.site import Site
+from hpchub.text import When
 
 
 class Access(Model):
@@ -54,7 +55,7 @@ class Access(Model):
     def _begins_before_it_ends(self) -> Self:
         # Both in one zone: whether a day of the site's own zone has begun is of no matter for a slip of the pen.
         if self.from_ and self.until and begin_epoch(self.from_, UTC) >= end_epoch(self.until, UTC):
-            raise Wrong(("until",), f"{told(self.until)} is before {told(self.from_)}", "a later day, or no until")
+            raise Wrong(("until",), f"{When(self.until)} is before {When(self.from_)}", "a later day, or no until")
         return self
 
 

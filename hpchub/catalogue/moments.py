@@ -58,8 +58,3 @@ def end_epoch(moment: Moment, zone: tzinfo | None) -> float:
 def day_of(epoch: float, zone: tzinfo | None) -> date:
     """Tell which day it is at a time."""
     return datetime.fromtimestamp(epoch, zone).date()
-
-
-def told(moment: Moment) -> str:
-    """Write a moment for a person: ``2026-03-01``, or ``2026-03-01 09:00 +0100``."""
-    return moment.strftime("%Y-%m-%d %H:%M %z") if isinstance(moment, datetime) else moment.isoformat()

@@ -9,12 +9,12 @@ from hpchub.catalogue.budget import enough_minutes
 from hpchub.catalogue.limits import Held, layers_of, waits
 from hpchub.catalogue.maintenance import Closing, closing
 from hpchub.catalogue.model import Run
-from hpchub.catalogue.moments import told, zone_of
+from hpchub.catalogue.moments import zone_of
 from hpchub.catalogue.offers import Group
 from hpchub.catalogue.rules import Person, associations_of
 from hpchub.catalogue.site import Site
 from hpchub.slurm.model import ClusterView
-from hpchub.text import Counted, Sentence, listed
+from hpchub.text import Counted, Sentence, When, listed
 
 
 def closing_note(site: Site, view: ClusterView, run: Run, now_epoch: float, longest_minutes: int) -> Sentence | None:
@@ -24,7 +24,7 @@ def closing_note(site: Site, view: ClusterView, run: Run, now_epoch: float, long
         return None
     zone = zone_of(site.timezone)
     begins, ends = (
-        told(datetime.fromtimestamp(at, zone).astimezone(zone)) for at in (known.begins_epoch, known.ends_epoch)
+        When(datetime.fromtimestamp(at, zone).astimezone(zone)) for at in (known.begins_epoch, known.ends_epoch)
     )
     facts: dict[str, object] = {"partition": run.partition, "cluster": run.cluster, "begins": begins, "ends": ends}
     return _closed(known, facts) if known.begins_epoch <= now_epoch else _closes(known, facts)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hpchub.catalogue.budget import left_in_words, warnings_of
 from hpchub.catalogue.model import Catalogue, Profile, Run, Size
-from hpchub.catalogue.moments import day_of, told, zone_of
+from hpchub.catalogue.moments import day_of, zone_of
 from hpchub.catalogue.offers import Offer, offers
 from hpchub.catalogue.rules import (
     Person,
@@ -29,13 +28,13 @@ from hpchub.catalogue.rules import (
 )
 from hpchub.catalogue.site import Site
 from hpchub.slurm.model import Association, ClusterView
-from hpchub.text import NONE, Joined, Sentence, listed
+from hpchub.text import NONE, Joined, Sentence, When, listed
 
 LONGEST_ECHO = 80
 LONGEST_REASONS = 3
 
 
-def silence(view: ClusterView) -> Sentence | None:
+def silence(site: Site, view: ClusterView) -> Sentence | None:
     """Say that a cluster does not answer and what that means; None while it does."""
     if view.silent_since_epoch is None:
         return None
@@ -43,7 +42,7 @@ def silence(view: ClusterView) -> Sentence | None:
         "Slurm on {cluster} has not answered since {time}, so nothing can be started there now. Sessions that run go "
         "on. Try again in a few minutes.",
         cluster=view.cluster,
-        time=time.strftime("%H:%M", time.localtime(view.silent_since_epoch)),
+        time=datetime.fromtimestamp(view.silent_since_epoch, zone_of(site.timezone)).strftime("%H:%M"),
     )
 
 
@@ -178,7 +177,7 @@ def why_not_for(catalogue: Catalogue, profile: Profile, person: Person) -> Sente
 
 
 def _closed(profile: Profile) -> Sentence:
-    begins, ends = (told(moment) if moment else None for moment in (profile.access.from_, profile.access.until))
+    begins, ends = (When(moment) if moment else None for moment in (profile.access.from_, profile.access.until))
     if begins is None:
         return Sentence("Profile {profile} can be started until {ends} only.", profile=profile.slug, ends=ends)
     if ends is None:

@@ -24,7 +24,8 @@ JOB_FIELDS = (
     ("JobID", 20),
     ("UserName", 64),
     ("State", 20),
-    ("Reason", 64),
+    # Slurm's own sentence of 91 characters about nodes that are out of service, or a list of such nodes, cut
+    ("Reason", 128),
     ("BatchHost", 128),
     ("Account", 64),
     ("Partition", 64),

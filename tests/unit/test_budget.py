@@ -280,7 +280,7 @@ def test_the_api_tells_every_allocation_and_says_what_it_knows() -> None:
 def test_the_api_says_it_in_the_reader_s_language() -> None:
     (entry, *_) = told(demo_catalogue().site, ada_with(aifac_agri01=SPENT), VIEWS, "it")
     assert entry["sentences"] == [
-        "Il budget di aifac_agri01 su leonardo è esaurito: restano 0 core-ore su 40.000, fino al 2027-01-07."
+        "Il budget di aifac_agri01 su leonardo è esaurito: restano 0 core-ore su 40.000, fino al 7 gen 2027."
     ]
 
 

@@ -104,7 +104,10 @@ def test_who_waits_for_something_else_holds_up_nobody(code: str) -> None:
     [
         ("ReqNodeNotAvail, UnavailableNodes:lrdn0004", why_it_waits("ReqNodeNotAvail")),
         ("ReqNodeNotAvail,_May_be_reserved_for_other_job", why_it_waits("ReqNodeNotAvail")),
-        ("Nodes required for job are DOWN, DRAINED or reserved for jobs in", why_it_waits("ReqNodeNotAvail")),
+        (
+            "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+            why_it_waits("ReqNodeNotAvail"),
+        ),
         ("Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved", why_it_waits("ReqNodeNotAvail")),
         ("RaisedSignal:9(Killed)", why_it_waits("RaisedSignal")),
         ("launch failed requeued held", why_it_waits("JobLaunchFailure")),

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +19,7 @@ from hpchub.catalogue.reasons import budget_lines, silence
 from hpchub.catalogue.site import Budgets
 from hpchub.environments.probe import judged
 from hpchub.errors import ChoiceRefused, UserError
-from hpchub.text import Counted, Joined, Number, Sentence, Speech, in_words, listed
+from hpchub.text import Counted, Joined, Number, Sentence, Speech, When, in_words, listed
 from spawners.errors import Refused
 from tests.unit.data.truth import NOON, SILENT, Row, ada, associated, event, held
 from tests.unit.data.truth_access import ACCESS, PLACES
@@ -88,6 +89,23 @@ def test_a_number_decides_the_words(number: int, english: str, italian: str) -> 
 def test_a_number_is_written_as_the_language_does() -> None:
     assert (Number(40_000), in_words(Number(40_000), ITALIAN)) == ("40,000", "40.000")
     assert (Number(1.6, 1), in_words(Number(1.6, 1), ITALIAN)) == ("1.6", "1,6")
+
+
+@pytest.mark.parametrize(
+    ("moment", "plain", "english", "italian"),
+    [
+        (date(2026, 3, 1), "2026-03-01", "1 Mar 2026", "1 mar 2026"),
+        (
+            datetime(2026, 3, 1, 9, tzinfo=ZoneInfo("Europe/Rome")),
+            "2026-03-01 09:00 +0100",
+            "1 Mar 2026 09:00 (+01:00)",
+            "1 mar 2026 09:00 (+01:00)",
+        ),
+    ],
+)
+def test_a_moment_is_written_as_its_language_does(moment: date, plain: str, english: str, italian: str) -> None:
+    said = When(moment)
+    assert (said, in_words(said, Speech("en")), in_words(said, ITALIAN)) == (plain, english, italian)
 
 
 def test_what_is_no_sentence_stays_as_it_is() -> None:
@@ -188,14 +206,14 @@ SAID: list[tuple[Callable[[], UserError | str], str]] = [
         ),
         "/scratch/env/bin/python non è un programma che puoi eseguire.",
     ),
-    (lambda: left_in_words(BUDGET), "restano 1,6 core-ore su 40.000, fino al 2027-01-07"),
+    (lambda: left_in_words(BUDGET), "restano 1,6 core-ore su 40.000, fino al 7 gen 2027"),
     (
         lambda: spent_obstacle(replace(BUDGET, end_date=date(2026, 11, 21)), "leonardo", TODAY) or "",
-        "L'allocazione aifac_agri01 su leonardo è terminata il 2026-11-21; restavano 1,6 core-ore su 40.000.",
+        "L'allocazione aifac_agri01 su leonardo è terminata il 21 nov 2026; restavano 1,6 core-ore su 40.000.",
     ),
     (
         lambda: warnings_of(BUDGET, "leonardo", Budgets(), TODAY)[0],
-        "L'allocazione aifac_agri01 su leonardo è quasi esaurita: restano 1,6 core-ore su 40.000, fino al 2027-01-07.",
+        "L'allocazione aifac_agri01 su leonardo è quasi esaurita: restano 1,6 core-ore su 40.000, fino al 7 gen 2027.",
     ),
     (
         lambda: warnings_of(BUDGET, "leonardo", Budgets(), TODAY)[1],
@@ -205,17 +223,17 @@ SAID: list[tuple[Callable[[], UserError | str], str]] = [
     (
         lambda: warnings_of(MOSTLY_USED, "leonardo", Budgets(low_percent=70), TODAY)[0],
         "L'allocazione aifac_agri01 su leonardo si sta esaurendo: restano 10.000 core-ore su 40.000, fino al "
-        "2027-01-07.",
+        "7 gen 2027.",
     ),
     (
         lambda: notes(ada(), view(reserved(2, 4)))[0],
-        "La manutenzione della partizione boost_usr_prod di leonardo comincia il 2026-11-22 15:00 +0100 e finisce il "
-        "2026-11-22 17:00 +0100: una sessione di più di 120 minuti ne aspetterà la fine.",
+        "La manutenzione della partizione boost_usr_prod di leonardo comincia il 22 nov 2026 15:00 (+01:00) e finisce "
+        "il 22 nov 2026 17:00 (+01:00): una sessione di più di 120 minuti ne aspetterà la fine.",
     ),
     (
         lambda: notes(ada(), view(reserved(-1, 2, flags=[])))[0],
-        "La partizione boost_usr_prod di leonardo è riservata ad altri fino al 2026-11-22 15:00 +0100: ciò che avvii "
-        "ora aspetterà fino ad allora.",
+        "La partizione boost_usr_prod di leonardo è riservata ad altri fino al 22 nov 2026 15:00 (+01:00): ciò che "
+        "avvii ora aspetterà fino ad allora.",
     ),
     (
         lambda: notes(held(2), associated(running=2)["leonardo"])[0],
@@ -231,11 +249,12 @@ def test_what_an_italian_reads(said: Callable[[], UserError | str], italian: str
 
 
 def test_a_silent_cluster_is_told_with_the_time() -> None:
-    said = silence(SILENT)
-    assert said is not None and silence(LEONARDO) is None
-    assert re.fullmatch(
-        r"Slurm su leonardo non risponde dalle \d\d:\d\d, quindi ora lì non si può avviare nulla\. .*",
-        in_words(said, ITALIAN),
+    site = demo_catalogue().site.model_copy(update={"timezone": "Asia/Kolkata"})
+    said = silence(site, SILENT)
+    assert said is not None and silence(site, LEONARDO) is None
+    since = datetime.fromtimestamp(SILENT.silent_since_epoch or 0, ZoneInfo("Asia/Kolkata"))
+    assert in_words(said, ITALIAN).startswith(
+        f"Slurm su leonardo non risponde dalle {since:%H:%M}, quindi ora lì non si può avviare nulla. "
     )
 
 
@@ -244,7 +263,7 @@ def test_what_is_left_is_told_with_its_age_and_for_how_long_it_is_enough() -> No
     person = ada(budgets={"leonardo": {"aifac_agri01": replace(BUDGET, total_core_hours=88, used_core_hours=0)}})
     lines, _ = budget_lines(site, person, [("leonardo", "aifac_agri01")])
     assert [in_words(line, ITALIAN) for line in lines] == [
-        "aifac_agri01 su leonardo: restano 88 core-ore su 88, fino al 2027-01-07 (dato delle 13:00)"
+        "aifac_agri01 su leonardo: restano 88 core-ore su 88, fino al 7 gen 2027 (dato delle 13:00)"
     ]
     groups = [group for group in offers(demo_catalogue(), person, VIEWS).groups if group.run.cluster == "leonardo"]
     (note,) = budget_notes(person, groups[:1])

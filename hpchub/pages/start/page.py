@@ -95,11 +95,12 @@ def _why_nothing(scene: Scene) -> str:
 
 def _banners(scene: Scene, groups: tuple[Group, ...], with_notes: bool) -> Iterable[str]:
     clusters = dict.fromkeys(group.run.cluster for group in groups)
-    said = [text for name in clusters if (text := silence(scene.views[name]))]
+    site = scene.catalogue.site
+    said = [text for name in clusters if (text := silence(site, scene.views[name]))]
     if with_notes:
         # What counts against a person's own jobs is said where one picks who pays.
         without_jobs = replace(scene.person, held=())
-        said += notes_of(scene.catalogue.site, without_jobs, scene.views, groups)
+        said += notes_of(site, without_jobs, scene.views, groups)
     return (in_words(text, scene.speech) for text in said)
 
 

@@ -61,7 +61,7 @@ class Scene:
 
     def outlook(self, accepted: Accepted) -> tuple[str | Markup, str]:
         """Say when an accepted choice would start, or why it cannot be submitted now."""
-        silent = silence(self.views[accepted.offer.cluster])
+        silent = silence(self.catalogue.site, self.views[accepted.offer.cluster])
         try:
             return ("", in_words(silent, self.speech)) if silent else (self.starts(accepted), "")
         except ChoiceRefused as refused:
