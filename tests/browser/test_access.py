@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.faults import closed_nodes, settings_that_end_the_server
 from tests.browser.visitor import NARROW, WIDE, Visitor
 from tests.support.site import Site
+from tests.support.trouble import silent
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -64,6 +65,26 @@ def test_a_page_of_somebody_without_sessions(visitor: Visitor, path: str, name: 
     judge(visitor, f"access-{name}")
 
 
+@pytest.mark.parametrize(("path", "name"), [("/hub/token", "tokens"), ("/hub/admin", "administration")])
+def test_the_frame_around_jupyterhubs_own_pages(visitor: Visitor, path: str, name: str) -> None:
+    visitor.sign_in("admin")
+    visitor.go(path)
+    expect(visitor.page.locator("main button").first).to_be_visible()
+    judge(visitor, f"access-{name}")
+
+
+def test_the_page_of_a_session_that_stops(site: Site, visitor: Visitor) -> None:
+    visitor.sign_in("carla")
+    with closed_nodes(site):
+        visitor.press_start("general/pytorch", cluster="leonardo")
+        # the controller cancels nothing, so the session is stopping for a while
+        with silent(site):
+            visitor.page.get_by_role("button", name="Stop").click()
+            expect(visitor.page.get_by_role("heading", name="Your notebook is stopping")).to_be_visible()
+            judge(visitor, "access-stopping")
+        visitor.reason("The session was stopped.")
+
+
 def test_pages_without_scripts_are_dark_where_the_system_is(visitor: Visitor) -> None:
     page = visitor.page
     # axe-core is a script itself, so it is ours that are kept out
@@ -97,7 +118,7 @@ def test_the_pages_of_a_session_in_italian(site: Site, italian_visitor: Visitor)
         judge(visitor, "access-home-it")
     with settings_that_end_the_server(site, "bruno"):
         visitor.go("/hub/spawn-pending/bruno")
-        expect(page.locator("#hpchub-reason")).to_be_visible(timeout=30_000)
+        expect(page.locator("#hpchub-reason")).to_be_visible()
         judge(visitor, "access-failed-it")
         page.get_by_role("link", name="Mostra il log").click()
         judge(visitor, "access-log-it")

@@ -97,7 +97,7 @@ def test_a_job_that_cannot_reach_the_hub(site: Site, visitor: Visitor, answers: 
         with hub_address_of_jobs(site, address):
             visitor.sign_in("ada")
             visitor.press_start("agrifood/remote-sensing", **ADA)
-            seen = visitor.reason(f"could not reach the hub at {address}", seconds=40)
+            seen = visitor.reason(f"could not reach the hub at {address}")
             in_time(f"the hub's address {answers}", epoch(site.job(site.session("ada"))["StartTime"]), seen)
             expect(visitor.page.locator("#hpchub-reason")).to_contain_text("tell support these two addresses")
             visitor.screenshot(f"failed-hub-{answers.replace(' ', '-')}")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.faults import closed_nodes
-from tests.browser.visitor import START_SECONDS, WIDE, Visitor
+from tests.browser.visitor import WIDE, Visitor
 from tests.support.site import PASSWORD, Site
 from tests.support.wait import until
 
@@ -23,12 +23,12 @@ def run_cell(page: Page, code: str) -> str:
     page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
     panel = page.locator(".jp-NotebookPanel:visible")
     # A cell that is run before the kernel has said so is silently not run.
-    expect(page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible(timeout=START_SECONDS * 1000)
+    expect(page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible()
     panel.locator(".jp-Cell .cm-content").first.click()
     page.keyboard.insert_text(code)
     page.keyboard.press("Shift+Enter")
     output = panel.locator(".jp-OutputArea-output")
-    expect(output).to_contain_text("=", timeout=START_SECONDS * 1000)
+    expect(output).to_contain_text("=")
     return output.inner_text()
 
 

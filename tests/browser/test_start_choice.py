@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.visitor import START_SECONDS, Visitor
+from tests.browser.visitor import Visitor
 from tests.support.site import Site
 
 LINK = "/hub/spawn?profile=climate/weather-data&allocation=aifac_clima01&cluster=it4lia&size=small&minutes=60"
@@ -143,13 +143,13 @@ def test_without_scripts_everything_can_be_chosen_and_started_again(
     page.locator("#hpchub-start").click()
     expect(page.get_by_role("link", name="Look again now")).to_be_visible()
     visitor.screenshot("start-without-scripts-waiting")
-    page.wait_for_url("**/user/ada/lab**", timeout=START_SECONDS * 1000)
+    page.wait_for_url("**/user/ada/lab**")
     first = site.session("ada")
     assert (first["account"], first["minutes"]) == ("aifac_clima01", 60)
     visitor.go("/hub/home")
     page.get_by_role("button", name="Stop Notebook").click()
-    expect(page.get_by_text("Not running")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Not running")).to_be_visible()
     page.get_by_role("link", name="Start Notebook").click()
     page.locator("#hpchub-again-1").click()
-    page.wait_for_url("**/user/ada/lab**", timeout=START_SECONDS * 1000)
+    page.wait_for_url("**/user/ada/lab**")
     assert site.session("ada")["account"] == "aifac_clima01"

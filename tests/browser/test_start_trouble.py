@@ -24,8 +24,8 @@ def test_a_smaller_size_starts_now_where_the_queue_is_full(site: Site, visitor: 
     with crowded(site):
         visitor.press_start("agrifood/remote-sensing", size="medium", **ADA)
         expect(page.locator("[aria-current=step]")).to_contain_text("In the queue")
-        expect(page.get_by_text("Place 1 of 1 in the queue.")).to_be_visible(timeout=30_000)
-        expect(page.get_by_text("There is room now for 1 GPU, 8 cores")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Place 1 of 1 in the queue.")).to_be_visible()
+        expect(page.get_by_text("There is room now for 1 GPU, 8 cores")).to_be_visible()
         visitor.screenshot("start-queue-full")
         waited = site.session("ada")
         visitor.press(page.get_by_role("button", name="Change to that"))
@@ -82,7 +82,7 @@ def test_while_slurm_is_silent_the_pages_say_so_and_go_on_by_themselves(site: Si
         expect(page.locator("[aria-current=step]")).to_contain_text("In the queue")
         with silent(site):
             until(lambda: not answers(site), "the hub to notice", SILENCE_SECONDS)
-            expect(page.get_by_text("nothing is lost, and this page goes on by itself")).to_be_visible(timeout=30_000)
+            expect(page.get_by_text("nothing is lost, and this page goes on by itself")).to_be_visible()
             visitor.screenshot("start-waiting-slurm-silent")
             second = page.context.new_page()
             second.goto(f"{visitor.url}/hub/spawn/ada/other?profile=agrifood/remote-sensing&cluster=leonardo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.faults import CLIMATE_CORE_HOURS, closed_nodes, crowded, settings_that_end_the_server, spent
-from tests.browser.visitor import START_SECONDS, Visitor
+from tests.browser.visitor import Visitor
 from tests.support.site import Site
 from tests.support.trouble import answers, silent
 from tests.support.wait import until
@@ -16,7 +16,7 @@ SILENCE_SECONDS = 90
 
 def reach_the_notebook(visitor: Visitor, server: str = "") -> None:
     """Wait until the waiting page, which loads itself again, has led to the notebook's address."""
-    visitor.page.wait_for_url(f"**/user/ada/{server}**lab**", timeout=START_SECONDS * 1000)
+    visitor.page.wait_for_url(f"**/user/ada/{server}**lab**")
 
 
 def test_a_full_queue_is_left_for_a_smaller_size(site: Site, visitor_without_scripts: Visitor) -> None:
@@ -25,7 +25,7 @@ def test_a_full_queue_is_left_for_a_smaller_size(site: Site, visitor_without_scr
     expect(page.get_by_text("This is a demo: its GPUs are device files")).to_be_visible()
     with crowded(site):
         visitor.press_start("agrifood/remote-sensing", size="medium", **ADA)
-        expect(page.get_by_text("Place 1 of 1 in the queue.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Place 1 of 1 in the queue.")).to_be_visible()
         visitor.screenshot("without-scripts-queue-full")
         page.get_by_role("button", name="Change to that").click()
         reach_the_notebook(visitor)
@@ -60,7 +60,7 @@ def test_slurm_is_silent_and_comes_back(site: Site, visitor_without_scripts: Vis
         expect(page.locator("[aria-current=step]")).to_contain_text("In the queue")
         with silent(site):
             until(lambda: not answers(site), "the hub to notice", SILENCE_SECONDS)
-            expect(page.get_by_text("nothing is lost, and this page goes on by itself")).to_be_visible(timeout=30_000)
+            expect(page.get_by_text("nothing is lost, and this page goes on by itself")).to_be_visible()
         until(lambda: answers(site), "Slurm to be back", SILENCE_SECONDS)
     reach_the_notebook(visitor)
 
