@@ -14,6 +14,8 @@ from tests.support.wait import until
 NOT_NOW = (429, 503)
 """Too many at once, or Slurm does not answer: to be asked again, as a person would."""
 PATIENCE_SECONDS = 120
+STILL_SECONDS = 60
+"""After so long without another server that is ready, none comes any more: batchspawner loses some of a rush."""
 
 
 def names(people: Sequence[str], count: int, prefix: str = "s") -> list[Server]:
@@ -44,6 +46,18 @@ def wait_until_routed(hub: Hub, servers: Collection[Server], seconds: float) -> 
     """Wait until servers can be reached."""
     wanted = set(servers)
     until(lambda: wanted <= hub.routes(), f"{len(wanted)} servers to be ready", seconds, pause=0.5)
+
+
+def routed_at_last(hub: Hub, servers: Collection[Server]) -> tuple[float, set[Server]]:
+    """Wait until servers can be reached or no other one comes; return when the last one came, and those that did."""
+    wanted = set(servers)
+    came, last = wanted & hub.routes(), time.monotonic()
+    while came != wanted and time.monotonic() < last + STILL_SECONDS:
+        time.sleep(0.5)
+        now = wanted & hub.routes()
+        if now != came:
+            came, last = now, time.monotonic()
+    return last, came
 
 
 def wait_until_ready(hub: Hub, servers: Collection[Server], seconds: float) -> None:

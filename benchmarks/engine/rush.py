@@ -24,9 +24,11 @@ class Rush:
     api_p50: float
     api_p99: float
     api_worst: float
-    """Milliseconds, until every server was ready."""
+    """Milliseconds, until every server was ready, or no other one came."""
     not_now: int
     """How often a start was refused and asked for again."""
+    never: int
+    """Servers that were never ready, although Slurm had their jobs."""
 
 
 def measure(hub: Hub, people: Sequence[str], count: int, choice: Mapping[str, Any] | None) -> Rush:
@@ -41,17 +43,17 @@ def measure(hub: Hub, people: Sequence[str], count: int, choice: Mapping[str, An
         until(lambda: slurm.jobs() >= jobs + count or _failed(refused), f"{count} jobs to be submitted", 900, 0.25)
         submitted = time.monotonic() - began
         not_now = refused.result()
-        load.wait_until_routed(hub, servers, 900)
-        ready = time.monotonic() - began
-    load.stop(hub, servers, 900)
+        ready, came = load.routed_at_last(hub, servers)
+    load.stop(hub, sorted(came), 900)
     return Rush(
         count,
         submitted,
-        ready,
+        ready - began,
         latency.percentile(0.5),
         latency.percentile(0.99),
         latency.percentile(1),
         not_now,
+        count - len(came),
     )
 
 

@@ -45,7 +45,7 @@ class Watching(Model):
 
     busy_seconds: Positive = 1
     """Jobs, while one starts or ends before somebody's eyes: what a person feels as at once."""
-    waiting_seconds: Positive = 10
+    waiting_seconds: Positive = 15
     """Jobs, while some only wait in the queue: a job tells by itself when it starts, so this finds a new reason."""
     idle_seconds: Positive = 20
     """Jobs, while nobody waits: the safety net for ends that a job cannot report itself (a dead node)."""

@@ -17,7 +17,7 @@ from benchmarks.engine.sections import Ring, Section
 from tests.support.sdiag import Asked
 
 FACTS = {"Date": "2026-11-22 02:26 UTC", "Machine": "2 cores", "Slurm": "22.05.8"}
-RUSH = Rush(200, 12.5, 13.0, 30.0, 180.0, 240.0, 0)
+RUSH = Rush(200, 12.5, 13.0, 30.0, 180.0, 240.0, 0, 0)
 
 
 def rest(requests: int, *, queued: int = 100) -> Rest:
@@ -45,6 +45,7 @@ def test_what_was_not_measured_has_no_table_and_no_target() -> None:
     assert [target.what for target in targets.of_sections(measured)] == [
         "200 servers at once, all submitted",
         "API p99 meanwhile",
+        "servers of them that were never ready",
     ]
 
 
@@ -59,9 +60,9 @@ def test_a_peer_stands_beside_ours_and_is_compared() -> None:
 
 
 def test_a_missed_target_is_seen() -> None:
-    late = Section(facts=FACTS, found=Rush(200, 18.5, 20.0, 72.0, 3833.0, 4000.0, 0))
+    late = Section(facts=FACTS, found=Rush(200, 18.5, 20.0, 72.0, 3833.0, 4000.0, 0, 1))
     table = targets.table(targets.of_sections({"rush": late}))
-    assert [row[-1] for row in table.rows] == ["**no**", "**no**"]
+    assert [row[-1] for row in table.rows] == ["**no**", "**no**", "**no**"]
 
 
 def test_the_page_says_once_what_is_common_and_by_section_what_is_not() -> None:

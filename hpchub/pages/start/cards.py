@@ -26,7 +26,7 @@ from hpchub.text import Speech, in_words
 
 MOST_CARDS = 12
 """Of a sector, while all sectors are shown and nothing is searched for; the rest is one click away."""
-PORTION = 36
+PORTION = 24
 """Of a sector that is shown alone, and of what was found; each click shows so many more."""
 
 _templates = Environment(
