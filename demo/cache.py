@@ -18,6 +18,7 @@ BOOTSTRAP = REPOSITORY / "requirements" / "bootstrap.txt"
 HUB = REPOSITORY / "requirements" / "hub.txt"
 PROXY = REPOSITORY / "proxy" / "package-lock.json"
 PROVIDER = REPOSITORY / "demo" / "provider" / "package-lock.json"
+CANAILLE = REPOSITORY / "requirements" / "canaille.txt"
 
 
 def fetch(place: Place) -> None:
@@ -45,6 +46,19 @@ def fetch_provider(place: Place) -> None:
     with step("fetching the provider of identities"):
         fetched = place.cache / "fetched"
         npm_ci(PROVIDER, fetched / "hub", fetched / "provider", place.cache / "npm", offline=False)
+    stamp.write_text(wanted)
+
+
+def fetch_canaille(place: Place) -> None:
+    """Bring another provider of identities into the cache, with which the tests sign in, and the demo does not."""
+    environment = place.cache / "fetched" / "canaille"
+    stamp = environment / "made-from"
+    wanted = digest(CANAILLE)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    with step("fetching the tests' other provider of identities"):
+        # nobody installs it elsewhere: the tests start it where it lies
+        _fetch_wheels(place, CANAILLE, environment, "--compile-bytecode")
     stamp.write_text(wanted)
 
 
@@ -109,9 +123,7 @@ def digest(*paths: Path) -> str:
     return total.hexdigest()
 
 
-def _fetch_wheels(place: Place, lock: Path, environment: Path) -> None:
+def _fetch_wheels(place: Place, lock: Path, environment: Path, *options: str) -> None:
     run([uv(place), "venv", "--quiet", "--clear", environment], environment=uv_environment(place))
-    run(
-        [uv(place), "pip", "sync", "--quiet", "--require-hashes", "--python", environment / "bin" / "python", lock],
-        environment=uv_environment(place),
-    )
+    sync: Argv = [uv(place), "pip", "sync", "--quiet", "--require-hashes", *options]
+    run([*sync, "--python", environment / "bin" / "python", lock], environment=uv_environment(place))

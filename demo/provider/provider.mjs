@@ -52,9 +52,19 @@ const configuration = {
 
 const text = (value) => String(value).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
+const name = 'The demo’s provider of identities';
+const style = `
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+main { margin: 0 auto; max-width: 22rem; padding: 2.5rem 1rem; }
+input, button { box-sizing: border-box; font: inherit; min-height: 2.75rem; padding: 0 .75rem; width: 100%; }
+input { display: block; margin-top: .25rem; }
+button { margin-top: .5rem; }
+footer { border-top: 1px solid; margin-top: 2.5rem; padding-top: .5rem; }`;
+
 function page(title, body) {
-  return `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>${title}</title>
-<meta name="viewport" content="width=device-width"><h1>${title}</h1>${body}</html>`;
+  return `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>${title} – ${name}</title>
+<meta name="viewport" content="width=device-width"><style>${style}</style>
+<main><h1>${title}</h1>${body}<footer>${name}</footer></main></html>`;
 }
 
 function form(uid, said) {

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hpchub.catalogue.fields import AbsolutePath, Line, Model, Positive, Text, Url, Wrong
+from hpchub.catalogue.fields import AbsolutePath, Count, Line, Model, Positive, Text, Url, Wrong
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -118,6 +118,18 @@ class OpenIdConnect(Model):
     """How the POSIX account is found."""
     refresh_seconds: Positive = 120
     """How old what is known of a person may be; it is asked again then, and before each start of a server."""
+    running_servers: Literal["go-on", "end-if-refused", "end"] = "go-on"
+    """What becomes of the servers of somebody who may start no more: they ``go-on``; they ``end-if-refused`` by the
+    rules above, or without an account; or they ``end`` also where the provider has ended the sign-in, which it does not
+    only with who is blocked, but with whoever was signed in for too long.  Asked on a timer, but for ``go-on``."""
+    grace_minutes: Count = 10
+    """How long such servers still run: somebody may sign in again, and a mistake at the provider may be mended."""
+    most_sign_ins: Positive = 30
+    """How many sign-ins of one identity are taken within `sign_ins_minutes`, refused ones too: far more than a morning
+    of opening tabs, and soon reached by a browser that goes round in a circle.  Others at the same address are not
+    counted."""
+    sign_ins_minutes: Positive = 5
+    """In how many minutes an identity that has used up its sign-ins has all of them again."""
 
     @model_validator(mode="after")
     def _asks_for_an_identity(self) -> Self:

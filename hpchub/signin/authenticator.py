@@ -24,11 +24,13 @@ from hpchub.errors import HpchubError
 from hpchub.pages.page import WithOurPages
 from hpchub.signin import record, refusal
 from hpchub.signin.accounts import SourceFailed, account_of
-from hpchub.signin.bindings import Bindings, BindingsUnreadable
+from hpchub.signin.bindings import Bindings, BindingsUnreadable, mark_of
 from hpchub.signin.handlers import CallbackHandler, SignInHandler, SignOutHandler
+from hpchub.signin.leavers import ENDED, Ended, Leavers
 from hpchub.signin.provider import Denied, Provider, Silent, together
 from hpchub.signin.refusal import SignInRefused
 from hpchub.signin.rules import Person, judged
+from hpchub.signin.tries import Tries
 from hpchub.text import Sentence
 
 PAUSE_SECONDS = 30
@@ -55,10 +57,11 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
         super().__init__(**values)
         self._turns: dict[str, asyncio.Lock] = {}
         self._rest_until: dict[str, float] = {}
-        self._ended: dict[str, SignInRefused] = {}
+        self._ended: dict[str, Ended] = {}
         self._sign_ins: Counter[str] = Counter()
         self._silent_until = 0.0
         self._eventlog: Any = None
+        self._tries = Tries(self.rules.most_sign_ins, self.rules.sign_ins_minutes)
 
     async def authenticate(self, handler: Any, data: Any = None, **values: Any) -> dict[str, Any] | None:
         """End a sign-in whose state has been checked: exchange its code, verify, judge, find the account.
@@ -76,6 +79,8 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
                 handler.get_argument("code"), sign_in["code_verifier"], self.rules.callback_url
             )
             signed = await self.provider.claims_of(found.get("id_token"), sign_in["nonce"])
+            if wait_seconds := self._tries.take(mark_of(self.rules.issuer, signed["sub"])):
+                raise refusal.too_often(wait_seconds)
             claims = together(signed, await self.provider.userinfo(found["access_token"]))
             person = judged(claims, self.rules)
             account = await account_of(person.account_key, self.rules.account, person.admin)
@@ -101,6 +106,9 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
             jupyterhub.log.SCRUB_PARAM_KEYS += ("nonce",)
         record.register(app.eventlog)
         self._eventlog = app.eventlog
+        engine = app.tornado_settings["hpchub"]
+        if self.rules.running_servers != "go-on":
+            engine.keep(Leavers(self.rules, self.look_again, engine.owners_of_sessions).run(), "asking about people")
         return super().get_handlers(app)
 
     async def check_allowed(self, username: str, auth_model: Any) -> bool:
@@ -127,7 +135,8 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
                 return False
             if "ended" in kept:
                 # by the hub before it was restarted
-                self._ended.setdefault(user.name, SignInRefused(kept["ended"], _ENDED))
+                earlier = Ended(SignInRefused(kept["ended"], _ENDED), kept.get("ended_epoch"))
+                self._ended.setdefault(user.name, earlier)
             if time.monotonic() < max(self._silent_until, self._rest_until.get(user.name, 0.0)):
                 return user.name not in self._ended
             before = self._sign_ins[user.name]
@@ -137,10 +146,12 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
                 return found if self._sign_ins[user.name] == before else True
             except Denied as error:
                 self.log.info("The provider has ended the sign-in of %s: %s", user.name, error)
-                ended = SignInRefused("ended", _ENDED)
+                # without a refresh token nothing more is known than that an access token is too old
+                certain = error.certain and bool(kept.get("refresh_token"))
+                ended = self._end_of(user.name, SignInRefused(ENDED, _ENDED), certain)
             except SignInRefused as refused:
                 self.log.warning("%s may no longer sign in: %s", user.name, refused.reason)
-                ended = refused
+                ended = self._end_of(user.name, refused, certain=not refused.says_nothing_of_the_person)
             except HpchubError as error:
                 self.log.warning("What is known of %s cannot be looked up again: %s", user.name, error)
                 await self._note_silence()
@@ -150,11 +161,31 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
                 # they have signed in again meanwhile; this was about their earlier sign-in
                 return True
             if user.name not in self._ended and self._eventlog is not None:
-                record.write(self._eventlog, "ended", username=user.name, reason=ended.reason)
+                record.write(self._eventlog, "ended", username=user.name, reason=ended.refused.reason)
             self._ended[user.name] = ended
             self._rest(user.name, PAUSE_SECONDS)
-            await _take_rights(user, ended.reason)
+            await _take_rights(user, ended)
             return False
+
+    def _end_of(self, name: str, refused: SignInRefused, certain: bool) -> Ended:
+        before = self._ended.get(name)
+        since = (before.since_epoch if before else None) or time.time()
+        return Ended(refused, since if certain else None)
+
+    async def look_again(self, user: Any) -> Ended | None:
+        """Take over what the provider says of somebody by now, though they ask for nothing.
+
+        Returns why their sign-in has ended; None where it has not, and for who has never signed in at the provider.
+        """
+        age_seconds = time.monotonic() - (user._auth_refreshed or -self.rules.refresh_seconds)
+        if age_seconds >= self.rules.refresh_seconds:
+            found = await self.refresh_user(user)
+            if isinstance(found, dict):
+                await _take_over(user, found)
+            if found:
+                # as JupyterHub notes it for requests
+                user._auth_refreshed = time.monotonic()
+        return self._ended.get(user.name)
 
     def _rest(self, name: str, seconds: float) -> None:
         self._rest_until[name] = time.monotonic() + seconds
@@ -193,9 +224,11 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
         Raises:
             SpawnException: the sentence says what to do.
         """
-        refused = self._ended.get(user.name)
-        if refused is not None:
-            raise ended_start(refused)
+        ended = self._ended.get(user.name)
+        if ended is not None:
+            if self._eventlog is not None:
+                record.write(self._eventlog, "start-refused", username=user.name, reason=ended.refused.reason)
+            raise ended_start(ended.refused)
 
     def _model(self, account: str, person: Person, kept: dict[str, Any]) -> dict[str, Any]:
         return {"name": account, "admin": person.admin, "groups": sorted(person.groups), "auth_state": kept}
@@ -207,13 +240,22 @@ def _kept(found: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]
     return {**kept, "claims": {name: claims[name] for name in ("sub", "acr", "amr") if claims.get(name)}}
 
 
-async def _take_rights(user: Any, reason: str) -> None:
+async def _take_over(user: Any, found: Mapping[str, Any]) -> None:
+    """Store what JupyterHub stores of a person after a request of theirs."""
+    user.sync_groups(found["groups"])
+    if user.admin != found["admin"]:
+        user.admin = found["admin"]
+        assign_default_roles(user.db, entity=user.orm_user)
+    await user.save_auth_state(found["auth_state"])
+
+
+async def _take_rights(user: Any, ended: Ended) -> None:
     """Leave somebody no more than themselves until they sign in again, whatever becomes of the hub meanwhile.
 
     Their API tokens would go on with what an administrator, a trainer or a member of a group may do.
     """
     kept = await user.get_auth_state()
-    await user.save_auth_state({**kept, "ended": reason})
+    await user.save_auth_state({**kept, "ended": ended.refused.reason, "ended_epoch": ended.since_epoch})
     user.sync_groups([])
     if user.admin:
         user.admin = False

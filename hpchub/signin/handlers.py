@@ -6,6 +6,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,6 +25,8 @@ STATE_DAYS = 10 / 24 / 60
 LONGEST_NEXT = 2000
 """As JSON.  Browsers keep no cookie of more than 4096 characters, and without it nobody gets in: a longer link is left
 out."""
+KNOWN_THERE = 403
+"""The status code of a refusal of somebody whom the provider has let in."""
 LONGEST_HINT = 4000
 """Some servers take no longer addresses; without the hint the provider asks whether to sign out."""
 
@@ -37,17 +40,27 @@ class Refusing:
         record.write(self.eventlog, "refused", reason=refused.reason)
         self.clear_cookie(STATE_COOKIE, path=self.hub.base_url)
         self.set_status(refused.status_code)
+        if refused.retry_after_seconds:
+            self.set_header("Retry-After", str(refused.retry_after_seconds))
         html = await self.render_template(
             "sign_in_refused.html",
             sentence=in_words(refused, self.speech),
             advice=in_words(refused.advice, self.speech),
             provider=in_language(self.authenticator.rules.title, self.speech.language),
+            # who is signed in there as somebody else would come back as the same again and again
+            way_out=await self._way_out() if refused.status_code == KNOWN_THERE else "",
             # this page's own address has the code of the sign-in
             here=quote(f"{self.hub.base_url}login", safe=""),
         )
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-store")
         self.finish(html)
+
+    async def _way_out(self: Any) -> str:
+        try:
+            return await way_out(self.authenticator)
+        except Silent:
+            return ""
 
 
 class SignInHandler(Refusing, OAuthLoginHandler):  # type: ignore[misc]  # oauthenticator has no types
@@ -141,6 +154,7 @@ class SignOutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # oauthenticato
     """Out of the hub and out of the provider (OpenID Connect RP-Initiated Logout 1.0)."""
 
     _way_out = ""
+    _known_there = False
 
     async def handle_logout(self) -> None:
         """Find the provider's own way out.
@@ -149,24 +163,38 @@ class SignOutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # oauthenticato
         """
         user = self.current_user
         kept = (await user.get_auth_state() if user else None) or {}
-        rules, provider = self.authenticator.rules, self.authenticator.provider
-        try:
-            url = await provider.endpoint("end_session_endpoint")
-        except Silent:
-            return
-        if not url or not kept:
-            return
-        told = {
-            "client_id": rules.client_id,
-            "post_logout_redirect_uri": rules.callback_url.removesuffix("oauth_callback") + "login",
-        }
-        if 0 < len(kept.get("id_token", "")) <= LONGEST_HINT:
-            told["id_token_hint"] = kept["id_token"]
-        self._way_out = f"{url}{'&' if '?' in url else '?'}{urlencode(told)}"
+        self._known_there = bool(kept)
+        if kept:
+            # nobody is sent to a provider that is away
+            with suppress(Silent):
+                self._way_out = await way_out(self.authenticator, kept.get("id_token", ""), fresh=True)
 
     async def render_logout_page(self) -> None:
         """Go on to the provider, which sends the browser back to the sign-in page."""
         if self._way_out:
             self.redirect(self._way_out)
-        else:
-            self.finish(await self.render_template("logout.html"))
+            return
+        title = in_language(self.authenticator.rules.title, self.speech.language)
+        self.finish(await self.render_template("logout.html", known_at=title if self._known_there else ""))
+
+
+async def way_out(authenticator: Any, id_token: str = "", fresh: bool = False) -> str:
+    """Give the address where the provider ends its own session and leads back; empty where it has none.
+
+    Args:
+        authenticator: ours.
+        id_token: whose session; without it the provider asks.
+        fresh: the provider must have answered just now.
+
+    Raises:
+        Silent: it does not answer.
+    """
+    rules = authenticator.rules
+    url: str = await authenticator.provider.endpoint("end_session_endpoint", fresh=fresh)
+    told = {
+        "client_id": rules.client_id,
+        "post_logout_redirect_uri": rules.callback_url.removesuffix("oauth_callback") + "login",
+    }
+    if 0 < len(id_token) <= LONGEST_HINT:
+        told["id_token_hint"] = id_token
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(told)}" if url else ""

@@ -32,8 +32,9 @@ KEPT_SECONDS = 3600
 """How long the document and the keys are kept; a key that is not known is looked for sooner."""
 FRESH_SECONDS = 3
 """How long an answer shows that it is there: a room that signs in asks once."""
-BETWEEN_LOOKS_SECONDS = 30
-"""Between two looks for a key: a forged token must not have the hub ask without end."""
+BETWEEN_LOOKS_SECONDS = 5
+"""Between two looks for a key: a forged token must not have the hub ask without end.  A provider that was started anew
+with new keys is believed again after so long."""
 PROTOCOL_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "nonce", "azp", "acr", "amr", "auth_time")
 """What only the signed id token says of a sign-in."""
 
@@ -43,7 +44,14 @@ class Silent(HpchubError):
 
 
 class Denied(HpchubError):
-    """The provider answered that it gives nothing: a code or a token is used, expired or withdrawn."""
+    """The provider answered that it gives nothing: a code or a token is used, expired or withdrawn.
+
+    ``certain`` is false where the answer could also be about the way of asking, and so be given to everybody.
+    """
+
+    def __init__(self, message: str, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain
 
 
 class Provider:
@@ -185,8 +193,8 @@ class Provider:
         try:
             answer = json.loads((await self._http.fetch(request)).body)
         except HTTPClientError as error:
-            if _denies(error, bool(form)):
-                raise Denied(f"{place}: HTTP status {error.code}") from None
+            if (certain := _denies(error, form)) is not None:
+                raise Denied(f"{place}: HTTP status {error.code}", certain) from None
             raise Silent(f"{place}: HTTP status {error.code}") from None
         except (OSError, ValueError, RecursionError) as error:
             raise Silent(f"{place}: {type(error).__name__}") from None
@@ -195,17 +203,24 @@ class Provider:
         return answer
 
 
-def _denies(error: HTTPClientError, asked_for_tokens: bool) -> bool:
-    """Tell whether an answer is about the person: a client whose own secret is wrong learns nothing of anybody."""
-    if not asked_for_tokens:
+def _denies(error: HTTPClientError, form: Mapping[str, str] | None) -> bool | None:
+    """Tell whether an answer is certainly about the person; None where it is not about them at all.
+
+    A client whose own secret is wrong learns nothing of anybody.
+    """
+    if form is None:
         # RFC 6750, 3.1; 403 is what something in front of the provider says to everybody
-        return error.code == 401
+        return True if error.code == 401 else None
     try:
         answer = json.loads(error.response.body) if error.response else None
     except ValueError:
-        return False
-    # RFC 6749, 5.2
-    return error.code == 400 and isinstance(answer, dict) and answer.get("error") == "invalid_grant"
+        return None
+    said = answer.get("error") if error.code == 400 and isinstance(answer, dict) else None
+    if said == "invalid_grant":
+        # RFC 6749, 5.2
+        return True
+    # what Authlib's servers say of the refresh token of somebody who was locked or removed
+    return False if said == "invalid_request" and form["grant_type"] == "refresh_token" else None
 
 
 def _check_document(document: Mapping[str, Any], issuer: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 SCHEMA = Path(__file__).with_name("sign-in-event.yaml")
 SCHEMA_ID = "urn:hpchub:events:sign-in"
+Action = Literal["signed-in", "refused", "ended", "start-refused"]
 
 
 def register(log: Any) -> None:
@@ -17,7 +18,7 @@ def register(log: Any) -> None:
     log.register_event_schema(SCHEMA)
 
 
-def write(log: Any, action: Literal["signed-in", "refused", "ended"], **facts: str | bool) -> None:
+def write(log: Any, action: Action, **facts: str | bool) -> None:
     """Write an event, if the hub keeps a log of them.
 
     Args:

@@ -1,59 +1,7 @@
-"""A browser for all journeys, and a page of its own for each."""
+"""Every journey is somebody's in front of a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tests.support.chromium import browser, italian_visitor, visitor, visitor_without_scripts
 
-import pytest
-from playwright.sync_api import Browser, sync_playwright
-
-from tests.browser.visitor import WIDE, Visitor
-from tests.support.site import Site
-
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",  # root, inside namespaces of its own
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-def _visitor(browser: Browser, site: Site, javascript: bool = True, language: str = "en-GB") -> Iterator[Visitor]:
-    context = browser.new_context(
-        viewport={"width": WIDE, "height": 800}, color_scheme="light", java_script_enabled=javascript, locale=language
-    )
-    visitor = Visitor(context, site.url)
-    yield visitor
-    context.close()
-    assert visitor.problems == []
-
-
-@pytest.fixture
-def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """Somebody who is not signed in."""
-    yield from _visitor(browser, site)
-
-
-@pytest.fixture
-def italian_visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """The same with a browser that asks for Italian."""
-    yield from _visitor(browser, site, language="it-IT")
-
-
-@pytest.fixture
-def visitor_without_scripts(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """The same in a browser without JavaScript."""
-    yield from _visitor(browser, site, javascript=False)
+__all__ = ["browser", "italian_visitor", "visitor", "visitor_without_scripts"]

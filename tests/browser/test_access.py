@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.faults import closed_nodes, settings_that_end_the_server
-from tests.browser.visitor import NARROW, WIDE, Visitor
+from tests.support.access import SMALLEST, judge, violations
 from tests.support.site import Site
 from tests.support.trouble import silent
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SMALLEST = 320
-"""CSS pixels (WCAG 2.2, 1.4.10)."""
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, one line an element."""
-    found = Axe().run(page, options=RULES).response["violations"]
-    return [f"{rule['id']}: {node['html']} ({node['failureSummary']})" for rule in found for node in rule["nodes"]]
-
-
-def judge(visitor: Visitor, name: str) -> None:
-    """Judge a page as it is, in both themes, and as narrow as a page may have to be."""
-    for theme in THEMES:
-        # without motion: a colour that is on its way to another is neither
-        visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        assert violations(visitor.page) == []
-        visitor.screenshot(f"{name}-{theme}", [WIDE, NARROW, SMALLEST])
-    visitor.page.emulate_media(color_scheme="light")
+from tests.support.visitor import WIDE, Visitor
 
 
 def test_the_sign_in_page(visitor: Visitor) -> None:
@@ -53,6 +30,7 @@ def test_the_sign_in_page_in_italian(italian_visitor: Visitor) -> None:
         ("/hub/spawn?profile=general/pytorch&qos=normal", "start-chosen"),
         ("/hub/spawn?search=no-such-word&profile=no/such-profile", "start-nothing-found"),
         ("/hub/hpchub/environment/agrifood?cluster=leonardo", "packages"),
+        ("/hub/hpchub/me", "me"),
         ("/hub/user/carla/", "no-notebook"),
         ("/hub/no-such-page", "no-page"),
         ("/hub/spawn/ada", "forbidden"),

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.faults import closed_nodes, hub_address_of_jobs, moved_away, settings_that_end_the_server
-from tests.browser.visitor import Visitor
 from tests.support.site import Site
+from tests.support.visitor import Visitor
 from tests.support.wait import until
 
 MOST_SECONDS = 10

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from playwright.sync_api import Page, expect
 
 from tests.browser.faults import closed_nodes, files_in_service
-from tests.browser.visitor import Visitor
 from tests.support.site import Site
+from tests.support.visitor import Visitor
 
 HOSTILE = (
     """<script>document.title='taken over'</script><img src=x onerror="document.title='taken over'">'"&amp;{{7*7}}"""

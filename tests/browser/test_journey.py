@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.faults import closed_nodes
-from tests.browser.visitor import WIDE, Visitor
 from tests.support.site import PASSWORD, Site
+from tests.support.visitor import WIDE, Visitor
 from tests.support.wait import until
 
 PRINT_THE_JOB = (

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visitor import WIDE, Visitor, fields_without_label
 from tests.support.site import PASSWORD, Site
+from tests.support.visitor import WIDE, Visitor, fields_without_label
 
 SMALLEST = 320
 """CSS pixels (WCAG 2.2, 1.4.10)."""

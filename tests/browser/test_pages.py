@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.faults import closed_nodes
-from tests.browser.visitor import Visitor
 from tests.support.site import Site
+from tests.support.visitor import Visitor
 from tests.support.wait import until
 
 HOSTILE = "<script>document.title='taken over'</script>"

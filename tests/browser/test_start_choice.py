@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.visitor import Visitor
 from tests.support.site import Site
+from tests.support.visitor import Visitor
 
 LINK = "/hub/spawn?profile=climate/weather-data&allocation=aifac_clima01&cluster=it4lia&size=small&minutes=60"
 NONSENSE = (

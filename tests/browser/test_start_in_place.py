@@ -6,8 +6,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.visitor import Visitor
 from tests.support.site import Site
+from tests.support.visitor import Visitor
 from tests.support.wait import until
 
 LOOK_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.faults import CLIMATE_CORE_HOURS, closed_nodes, crowded, settings_that_end_the_server, spent
-from tests.browser.visitor import Visitor
 from tests.support.site import Site
 from tests.support.trouble import answers, silent
+from tests.support.visitor import Visitor
 from tests.support.wait import until
 
 ADA = {"cluster": "leonardo", "allocation": "aifac_agri01"}

@@ -1,4 +1,4 @@
-"""The demo with its provider of identities: real tokens of a certified provider, over real HTTP."""
+"""The demo with its provider of identities: real tokens of a certified provider, over real HTTP, in a real browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.signin.provider import Provider
+from tests.support.chromium import browser, italian_visitor, visitor
 from tests.support.site import Site
+from tests.support.visitor import Visitor
+
+__all__ = ["browser", "italian_visitor", "visitor"]
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +37,10 @@ def provider(started_site: Site) -> Iterator[Provider]:
     found.people = people
     found.start()
     (started_site.folder / "hub" / "identities.json").write_text(json.dumps({}))
+
+
+@pytest.fixture(params=["en", "it"])
+def reader(request: pytest.FixtureRequest) -> tuple[Visitor, str]:
+    """Somebody who reads one of the languages, and its tag."""
+    language: str = request.param
+    return request.getfixturevalue("visitor" if language == "en" else "italian_visitor"), language

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from cryptography.fernet import Fernet
-
 from tests.signin.browser import Browser, said
+from tests.signin.kept import kept_tokens
 from tests.signin.provider import Provider
 from tests.support.choices import ADA
 from tests.support.site import Site
@@ -48,7 +45,7 @@ def test_who_is_no_administrator_any_more_has_no_rights_of_one_by_an_api_token(s
     assert site.api("GET", "/users", token=token).status == 200
     provider.set_claims("admin", groups=["hpc"])
     refused = "the users' list to be refused"
-    until(lambda: site.api("GET", "/users", token=token).status == 403, refused, REFRESH_SECONDS + 15, pause=1)
+    until(lambda: site.api("GET", "/users", token=token).status == 403, refused, REFRESH_SECONDS + 60, pause=1)
 
 
 def test_the_event_log_says_who_came_in_and_why_somebody_did_not(site: Site, provider: Provider) -> None:
@@ -91,9 +88,9 @@ def test_a_group_that_is_taken_away_is_gone_without_signing_in_again(site: Site,
         assert browser.fetch("/hub/home").url == f"{site.url}/hub/home"
         return sorted(of(site, "bruno")["groups"])
 
-    until(lambda: groups() == ["hpc", "new"], "the new group", REFRESH_SECONDS + 15, pause=1)
+    until(lambda: groups() == ["hpc", "new"], "the new group", REFRESH_SECONDS + 60, pause=1)
     provider.set_claims("bruno", groups=None)
-    until(lambda: groups() == [], "no group", REFRESH_SECONDS + 15, pause=1)
+    until(lambda: groups() == [], "no group", REFRESH_SECONDS + 60, pause=1)
 
 
 def test_somebody_whom_the_provider_no_longer_knows_starts_nothing(site: Site, provider: Provider) -> None:
@@ -102,7 +99,7 @@ def test_somebody_whom_the_provider_no_longer_knows_starts_nothing(site: Site, p
     token = site.token_of("dario")
     provider.remove("dario")
     home = f"{site.url}/hub/home"
-    until(lambda: browser.fetch("/hub/home").url != home, "the end of the sign-in", REFRESH_SECONDS + 15, pause=1)
+    until(lambda: browser.fetch("/hub/home").url != home, "the end of the sign-in", REFRESH_SECONDS + 60, pause=1)
     answer = site.start("dario", token=token)
     assert (answer.status, answer.message) == (403, "Your sign-in has ended. Sign in again.")
     assert site.live_jobs_of("dario") == []
@@ -147,7 +144,7 @@ def test_the_hub_writes_no_token_no_code_and_no_claim_into_its_log(site: Site, p
     for browser, name in zip(browsers, ("u-n-mistakable", "u-n-refused", "bruno"), strict=True):
         browser.sign_in(name)
     written = site.log() + (site.folder / "hub" / "events.jsonl").read_text()
-    secrets = [*_query_values(browsers), *_kept(site, "ada"), "eyJ", "nmistakable", "u-n-refused"]
+    secrets = [*_query_values(browsers), *kept_tokens(site, "ada"), "eyJ", "nmistakable", "u-n-refused"]
     secrets.append((site.folder / "hub" / "secrets" / "oidc-client-secret").read_text())
     assert [secret for secret in secrets if secret in written] == []
 
@@ -159,12 +156,3 @@ def _query_values(browsers: list[Browser]) -> Iterator[str]:
                 name, _, value = word.partition("=")
                 if name in ("code", "state", "nonce", "code_challenge"):
                     yield value
-
-
-def _kept(site: Site, name: str) -> Iterator[str]:
-    """The tokens that the hub keeps of a person, out of its database."""
-    with sqlite3.connect(site.folder / "hub" / "jupyterhub.sqlite") as database:
-        ((sealed,),) = database.execute("select encrypted_auth_state from users where name = ?", (name,)).fetchall()
-    key = bytes.fromhex((site.folder / "hub" / "secrets" / "auth-state-key").read_text())
-    state = json.loads(Fernet(base64.urlsafe_b64encode(key)).decrypt(sealed))
-    yield from (state["access_token"], state["refresh_token"], state["id_token"])

@@ -181,7 +181,7 @@ async def test_a_provider_that_hangs_is_silent(
     [
         (400, {"error": "invalid_grant"}, Denied),
         (401, {"error": "invalid_client"}, Silent),
-        (400, {"error": "invalid_request"}, Silent),
+        (400, {"error": "invalid_request"}, Denied),
         (400, "no JSON", Silent),
         (429, {"error": "slow_down"}, Silent),
         (503, {"error": "invalid_grant"}, Silent),
@@ -194,6 +194,22 @@ async def test_only_an_answer_about_the_person_is_a_refusal(
     rogue.answers["token"] = status, answer
     with pytest.raises(meaning):
         await provider.renewed_tokens("R1")
+
+
+@pytest.mark.parametrize(("error", "certain"), [("invalid_grant", True), ("invalid_request", False)])
+async def test_what_could_also_be_about_the_way_of_asking_is_not_certain(
+    rogue: Rogue, provider: Provider, error: str, certain: bool
+) -> None:
+    rogue.answers["token"] = 400, {"error": error}
+    with pytest.raises(Denied) as denied:
+        await provider.renewed_tokens("R1")
+    assert denied.value.certain is certain
+
+
+async def test_a_malformed_question_about_a_code_says_nothing_of_the_person(rogue: Rogue, provider: Provider) -> None:
+    rogue.answers["token"] = 400, {"error": "invalid_request"}
+    with pytest.raises(Silent):
+        await provider.tokens_for_code("C1", "verifier", "https://hub.example.org/hub/oauth_callback")
 
 
 async def test_a_new_key_is_found_and_a_forged_one_asks_once(rogue: Rogue, provider: Provider) -> None:
@@ -292,6 +308,7 @@ async def test_while_the_provider_is_away_people_stay(
     ("path", "status", "answer", "sentence"),
     [
         ("token", 400, {"error": "invalid_grant"}, "Your sign-in has ended. Sign in again."),
+        ("token", 400, {"error": "invalid_request"}, "Your sign-in has ended. Sign in again."),
         ("me", 401, "", "Your sign-in has ended. Sign in again."),
         ("me", 200, {"sub": "8f14e45f", "preferred_username": "bruno"}, "Your sign-in has ended. Sign in again."),
         (

@@ -42,6 +42,8 @@ class Visitor:
         self.url = url
         context.set_default_timeout(PATIENCE_SECONDS * 1000)
         expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+        self.elsewhere: tuple[str, ...] = ()
+        """Where links may lead from the hub: to a provider of identities."""
         self.problems: list[str] = []
         context.expose_binding("hpchubTestViolation", lambda _, violation: self.problems.append(violation))
         context.add_init_script(REPORT_VIOLATIONS)
@@ -50,7 +52,10 @@ class Visitor:
         page.on("request", self._note_request)
 
     def _note_request(self, request: Request) -> None:
-        if "/hub/" in request.frame.url and not request.url.startswith((self.url, "data:", "blob:")):
+        if request.is_navigation_request() and request.url.startswith(self.elsewhere):
+            return
+        of_ours = request.frame.url.startswith(f"{self.url}/hub/")
+        if of_ours and not request.url.startswith((self.url, "data:", "blob:")):
             self.problems.append(f"{request.frame.url} asks {request.url}")
 
     # Going somewhere
