@@ -14,6 +14,7 @@ config.apply_hub(c, site)
 config.apply_proxy(c, site)
 config.apply_sign_in(c, site)
 config.apply_admin_token(c, site)
+config.apply_console(c, site)
 config.apply_spawner(c, site)
 config.apply_engine(c, catalogue)
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from demo import cache, door, environments, hub, sign_in, site, software
+from demo import cache, console, door, environments, hub, sign_in, site, software
 from demo.place import PASSWORD, PYTHON, REPOSITORY, Place
 from demo.steps import DemoError, system_environment
 
@@ -22,13 +22,14 @@ def up(place: Place) -> int:
     spec = ["--clusters", "demo/clusters.toml", "--people", "demo/people.toml"]
     if devcluster("up", place, *spec) != 0:
         raise DemoError("The demo's Slurm did not start; what is above says why.")
-    fetch(place)
+    fetch_own(place)
     software.install(place)
     door.install(place)
     site.install(place)
     environments.lay(place)
     sign_in.start(place)
     hub.start(place)
+    console.start(place)
     print(WELCOME.format(place=place, people=", ".join(place.people.names[:5]), password=PASSWORD))
     return 0
 
@@ -37,6 +38,7 @@ WELCOME = """
 The hub answers at {place.url}
 
   people    {people} and the seats seat01 to seat40 for events; password for all: {password}
+  events    {place.url}/services/events/, where carla is a trainer
   API       Authorization: token $(sudo cat {place.folder}/admin-token)
   Slurm     . {place.folder}/env; squeue -M leonardo,it4lia
   files     {place.folder}; its profiles are copied from profiles/ at each start
@@ -51,6 +53,7 @@ def stop(place: Place) -> int:
     if not place.folder.is_dir():
         print(f"There is no demo in {place.folder}.")
         return 0
+    hub.console(place).stop()
     hub.hub(place).stop()
     hub.proxy(place).stop()
     hub.provider(place).stop()
@@ -62,6 +65,7 @@ def clean(place: Place) -> int:
     if not place.folder.is_dir():
         print(f"There is no demo in {place.folder}.")
         return 0
+    hub.console(place).stop()
     hub.hub(place).stop()
     hub.proxy(place).stop()
     hub.provider(place).stop()
@@ -75,7 +79,12 @@ def status(place: Place) -> int:
     if not place.folder.is_dir():
         print(f"There is no demo in {place.folder}.")
         return 1
-    wanted = [hub.hub(place), hub.proxy(place), *([hub.provider(place)] if place.auth == "oidc" else [])]
+    wanted = [
+        hub.hub(place),
+        hub.proxy(place),
+        hub.console(place),
+        *([hub.provider(place)] if place.auth == "oidc" else []),
+    ]
     daemons = [(daemon.name, daemon.pid()) for daemon in wanted]
     for name, pid in daemons:
         print(f"{name:<16} {pid or '-':>8} {'up' if pid else 'down'}")
@@ -84,12 +93,20 @@ def status(place: Place) -> int:
     return 1 if slurm or not all(pid for _, pid in daemons) or not hub.answers(place) else 0
 
 
-def fetch(place: Place) -> int:
+def fetch_own(place: Place) -> None:
     """Fetch what `up` needs from package registries, and nothing else."""
     cache.fetch(place)
     if place.auth == "oidc":
         cache.fetch_provider(place)
     environments.fetch(place)
+
+
+def fetch(place: Place) -> int:
+    """Fetch what `up` needs, and make ready what tests need besides."""
+    fetch_own(place)
+    software.compile_fetched(place)
+    if place.auth == "oidc":
+        cache.fetch_canaille(place)
     return 0
 
 

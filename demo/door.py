@@ -1,4 +1,4 @@
-"""The narrow door: the root-owned launcher, what it may do, and the one sudoers line that opens it for the hub."""
+"""The narrow doors: two root-owned programs, what they may do, and the sudoers lines that open them for the hub."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from demo.place import REPOSITORY, Place
 from demo.steps import DemoError, run, system_environment
 
 CLUSTERS = ("leonardo", "it4lia")
-SOURCE = REPOSITORY / "hpchub" / "jobs" / "hpchub_launch.py"
+SOURCES = REPOSITORY / "hpchub" / "jobs"
+SLURM_USER = "slurm"
+"""Whose rights reservations need: those of Slurm's own user, or of an operator's, and never root's."""
 
 
 def install(place: Place) -> None:
-    """Put launcher, its settings and the sudoers rule in place, owned by root."""
+    """Put the programs, their settings and the sudoers rules in place, owned by root."""
     folder = place.launcher.parent
     folder.mkdir(mode=0o755, exist_ok=True)
-    put(place.launcher, SOURCE.read_text(), mode=0o755)
+    put(place.launcher, (SOURCES / "hpchub_launch.py").read_text(), mode=0o755)
     put(place.launcher.with_name("hpchub-launch.json"), settings(place), mode=0o644)
+    put(place.reserver, (SOURCES / "hpchub_reserve.py").read_text(), mode=0o755)
+    put(place.reserver.with_name("hpchub-reserve.json"), reserver_settings(place), mode=0o644)
     put(place.sudoers, sudoers_rule(place), mode=0o440, check=["visudo", "-c", "-q", "-f"])
 
 
 def remove(place: Place) -> None:
-    """Remove the sudoers rule, if it is this demo's; the rest goes with the demo's folder."""
+    """Remove the sudoers rules, if they are this demo's; the rest goes with the demo's folder."""
     if place.sudoers.is_file() and str(place.launcher) in place.sudoers.read_text():
         place.sudoers.unlink()
 
@@ -42,11 +46,32 @@ def settings(place: Place) -> str:
     return json.dumps(values, indent=2) + "\n"
 
 
+def reserver_settings(place: Place) -> str:
+    """Return the settings of the program that makes reservations: how many nodes, how long, for which accounts."""
+    clusters: dict[str, dict[str, object]] = {
+        "leonardo": {"partitions": ["boost_usr_prod"], "most_nodes": 10, "slurm_conf": place.slurm_conf()},
+        "it4lia": {"partitions": ["gb200_usr_prod"], "most_nodes": 2},
+    }
+    values = {
+        "prefix": "hpchub_",
+        "accounts": ["tra26_*"],
+        "scontrol": "/usr/bin/scontrol",
+        "environment": {"SLURM_CONF": place.slurm_conf()},
+        "clusters": clusters,
+        "most_minutes": 7 * 24 * 60,
+        "most_days_ahead": 180,
+        "most_reservations": 10,
+    }
+    return json.dumps(values, indent=2) + "\n"
+
+
 def sudoers_rule(place: Place) -> str:
-    """Return the rule: the hub's user, this one program, without any argument."""
+    """Return the rules: the hub's user, these two programs, without any argument."""
+    hub = place.people.hub_user
     return (
         "# Made by `./run demo`, removed by `./run clean`.\n"
-        f'{place.people.hub_user} ALL=(root) NOPASSWD: {place.launcher} ""\n'
+        f'{hub} ALL=(root) NOPASSWD: {place.launcher} ""\n'
+        f'{hub} ALL=({SLURM_USER}) NOPASSWD: {place.reserver} ""\n'
     )
 
 

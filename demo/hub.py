@@ -31,7 +31,8 @@ from demo.steps import (
     system_environment,
 )
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+"""For a machine that does much else; a hub that dies is told at once."""
 STOP_SECONDS = 15.0
 
 
@@ -110,6 +111,12 @@ def proxy(place: Place) -> Daemon:
     return Daemon("proxy", place.folder / "proxy.pid", words, place.people.hub_user)
 
 
+def console(place: Place) -> Daemon:
+    """Return the console's process."""
+    words = (str(place.venv), "console\0serve")
+    return Daemon("console", place.folder / "console.pid", words, place.people.hub_user)
+
+
 def provider(place: Place) -> Daemon:
     """Return the process of the provider of identities, which runs where people sign in at one."""
     return Daemon("provider", place.folder / "provider.pid", ("provider.mjs",), place.people.hub_user)
@@ -118,7 +125,7 @@ def provider(place: Place) -> Daemon:
 def start(place: Place) -> None:
     """Start the hub where it does not run, restart it where what it was started from has changed, wait for its answer.
 
-    Raises :class:`DemoError` with the end of the hub's log when it does not answer within a minute.
+    Raises :class:`DemoError` with the end of the hub's log when it does not answer in time.
     """
     mark = place.folder / "hub.started-from"
     # Not the profiles: the hub takes those up by itself.
@@ -143,6 +150,8 @@ def check_ports(place: Place) -> None:
     if any(daemon.pid() is not None for daemon in (hub(place), proxy(place))):
         return
     ports = [(place.port, "the demo"), (place.hub_port, "its hub"), (place.proxy_port, "its proxy")]
+    if console(place).pid() is None:
+        ports.append((place.console_port, "its console"))
     if place.auth == "oidc" and provider(place).pid() is None:
         ports.append((place.provider_port, "its provider of identities"))
     for port, use in ports:

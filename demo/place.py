@@ -79,6 +79,11 @@ class Place:
         return self.port + 82
 
     @property
+    def console_port(self) -> int:
+        """The port of the console, behind the proxy."""
+        return self.port + 83
+
+    @property
     def provider(self) -> Path:
         """The provider's software."""
         return self.folder / "provider"
@@ -104,8 +109,13 @@ class Place:
         return self.folder / "libexec" / "hpchub-launch"
 
     @property
+    def reserver(self) -> Path:
+        """The root-owned program that makes reservations for events."""
+        return self.folder / "libexec" / "hpchub-reserve"
+
+    @property
     def sudoers(self) -> Path:
-        """The rule that lets the hub run the launcher."""
+        """The rules that let the hub run the two programs."""
         return Path("/etc/sudoers.d/hpchub-demo")
 
     @property

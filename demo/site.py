@@ -38,6 +38,7 @@ def site_text(place: Place) -> str:
         demo_port=place.port,
         hub_port=place.hub_port,
         proxy_port=place.proxy_port,
+        console_port=place.console_port,
         people=json.dumps(people.names),
         admins=json.dumps(people.admins),
         trainers=json.dumps(people.trainers),

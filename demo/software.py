@@ -5,6 +5,7 @@ Everything comes from the cache, without a network, and only when what it is mad
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,9 +29,24 @@ def _install_hub(place: Place) -> None:
         run([uv(place), "venv", "--quiet", "--clear", place.venv], environment=uv_environment(place))
         options: Argv = ["--quiet", "--offline", "--require-hashes", "--python", place.venv / "bin" / "python"]
         run([uv(place), "pip", "sync", *options, HUB], environment=uv_environment(place))
-        compile_all: Argv = [PYTHON, "-m", "compileall", "-q", "-j", "0", place.venv / "lib"]
-        run(compile_all, environment=system_environment())
+        compiled = place.cache / "fetched" / "hub"
+        if os.environ.get("HPCHUB_ISOLATED") == "1" and _made_from(compiled, "compiled") == digest(HUB):
+            # The same files; in memory uv copies them, and bytecode belongs to a file with its time of change.
+            copy: Argv = ["cp", "--archive", "--remove-destination", compiled / "lib", place.venv]
+            run(copy, environment=system_environment())
+        else:
+            _compile(place.venv)
         (place.venv / "bin" / "node").symlink_to(node_folder(place.venv) / "bin" / "node")
+
+
+def compile_fetched(place: Place) -> None:
+    """Compile the cache's copy of the hub's software: once for all isolated commands, each of which has its own."""
+    fetched = place.cache / "fetched" / "hub"
+    _when_changed(fetched, "compiled", digest(HUB), lambda: _compile(fetched))
+
+
+def _compile(venv: Path) -> None:
+    run([PYTHON, "-m", "compileall", "-q", "-j", "0", venv / "lib"], environment=system_environment())
 
 
 def install_project(place: Place, venv: Path) -> None:
@@ -51,8 +67,15 @@ def _install_proxy(place: Place) -> None:
 
 def _when_changed(folder: Path, name: str, wanted: str, install: Callable[[], None]) -> None:
     """Call `install` unless the folder's mark says that it has been done from the same sources."""
-    mark = folder / f".{name}-made-from"
-    if mark.is_file() and mark.read_text() == wanted:
-        return
-    install()
-    mark.write_text(wanted)
+    if _made_from(folder, name) != wanted:
+        install()
+        _mark(folder, name).write_text(wanted)
+
+
+def _mark(folder: Path, name: str) -> Path:
+    return folder / f".{name}-made-from"
+
+
+def _made_from(folder: Path, name: str) -> str | None:
+    mark = _mark(folder, name)
+    return mark.read_text() if mark.is_file() else None

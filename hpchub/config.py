@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
+from hpchub.audit.file import DailyFile
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.sign_in import OpenIdConnect
 from hpchub.catalogue.site import Site
+from hpchub.console.people import ACCESS, SERVICE
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
 from hpchub.proxy import LastingProxy
@@ -88,8 +89,7 @@ def apply_hub(c: Any, site: Site) -> None:
     # Who waits in the queue counts as starting; the queue is Slurm's business, and the launcher has a limit of its own.
     c.JupyterHub.concurrent_spawn_limit = 0
     c.JupyterHub.allow_named_servers = True
-    # logrotate may move the file away: it is opened anew then
-    c.EventLogger.handlers = [WatchedFileHandler(state / "events.jsonl", delay=True)]
+    c.EventLogger.handlers = [DailyFile(state / "events.jsonl", site.hub.audit_days)]
     c.JupyterHub.template_paths = [str(Path(__file__).with_name("templates"))]
 
 
@@ -140,6 +140,38 @@ def apply_admin_token(c: Any, site: Site) -> None:
         }
     ]
 
+
+def apply_console(c: Any, site: Site) -> None:
+    """The console, where the site has one: a service that others start, so that the hub never waits for it."""
+    if site.console is None:
+        return
+    prefix = f"/services/{SERVICE}/"
+    service = {
+        "name": SERVICE,
+        "url": site.console.url,
+        "api_token": own_secret(site, "console-token"),
+        "oauth_client_id": f"service-{SERVICE}",
+        "oauth_redirect_uri": f"{prefix}oauth_callback",
+        # It is a part of the same site, and shows what people do there by their own hand.
+        "oauth_no_confirm": True,
+        # For so long JupyterHub's start waits for a console that is down, 30 s if nothing is said; then it goes on.
+        "timeout": 1,
+    }
+    c.JupyterHub.services = [*c.JupyterHub.services, service]
+    c.JupyterHub.load_roles = [
+        *c.JupyterHub.load_roles,
+        {
+            "name": "hpchub-console",
+            "description": "Events: tells the hub who takes part, starts and stops their notebooks",
+            "scopes": sorted(CONSOLE_SCOPES),
+            "services": [SERVICE],
+        },
+        # JupyterHub's own role, of everybody.
+        {"name": "user", "scopes": ["self", ACCESS]},
+    ]
+
+
+CONSOLE_SCOPES = frozenset({"admin:groups", "read:users:name", "servers"})
 
 ADMIN_SCOPES = frozenset(
     {

@@ -46,6 +46,8 @@ class SessionOwner(Protocol):
 
     def report(self, report: Report) -> None: ...
 
+    def withdraw(self, sentence: str) -> None: ...
+
 
 class WithEngine:
     """To be put before a handler of JupyterHub's in the bases of a class: it finds the engine in the settings."""
@@ -84,6 +86,8 @@ class Engine:
         self.unreadable: set[str] = set()
         """Ids of stored sessions that this version cannot read: their jobs are left alone."""
         self.started_epoch = time.time()
+        self.listens_epoch: float | None = None
+        """Since when jobs can reach this hub; None before, which takes seconds, and more on a busy machine."""
         self._reconciler = Reconciler(catalogue.site.hub_id)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -105,6 +109,10 @@ class Engine:
         groups = frozenset(groups)
         budgets, events = self.budgets.of(name), self.events.of(name, groups)
         return Person(name, groups, budgets=budgets, events=events, held=self._held_by(name))
+
+    def owners_of_sessions(self) -> list[SessionOwner]:
+        """Give who has a session that is not over."""
+        return [owner for owner in self.sessions.values() if owner.session and not owner.session.over]
 
     def _held_by(self, name: str) -> tuple[Held, ...]:
         """Give the jobs of somebody's sessions; the snapshot would still have one that was stopped a second ago."""
@@ -129,8 +137,16 @@ class Engine:
     def start(self) -> None:
         """Begin to watch the open clusters and the files of the catalogue, in the running event loop."""
         self._watch_open_clusters()
+        self.keep(self._note_when_it_listens(), "waiting until the hub listens")
         self.keep(self.keeper.run(), "watching the catalogue")
         self.keep(self.budgets.run(), "keeping budgets")
+
+    async def _note_when_it_listens(self) -> None:
+        from jupyterhub.app import JupyterHub  # where this runs it is loaded, and the engine is used elsewhere, too
+
+        while not (JupyterHub.initialized() and JupyterHub.instance().http_server):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.1)
+        self.listens_epoch = time.time()
 
     def _watch_open_clusters(self) -> None:
         for name in open_clusters(self.catalogue.site):

@@ -10,10 +10,13 @@
     ├── SlurmError              a Slurm command failed, hung or answered what we cannot read
     │   └── SlurmSilent         nothing answered within the time limit
     ├── Unreachable             there is no connection to a cluster's login node; nothing was sent
-    └── LauncherError           the launcher refused or broke
-        ├── HomeUnusable        the user's home is full or cannot be written; nothing was submitted
-        ├── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
-        └── SubmitUnclear       nobody knows whether there is a job now: look for it, never submit again
+    ├── LauncherError           the launcher refused or broke
+    │   ├── HomeUnusable        the user's home is full or cannot be written; nothing was submitted
+    │   ├── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
+    │   └── SubmitUnclear       nobody knows whether there is a job now: look for it, never submit again
+    └── ReserverError           hpchub-reserve refused or broke; no reservation was changed
+        ├── ReservationRefused  Slurm itself refused; carries Slurm's own words
+        └── ReservationUnclear  nobody knows whether the reservation was changed: look at it
 
 No message of any of them carries a token, a password or a claim value.
 """
@@ -87,3 +90,15 @@ class SubmitUnclear(LauncherError):
     def __init__(self, message: str, until_epoch: float = 0) -> None:
         super().__init__(message)
         self.until_epoch = until_epoch
+
+
+class ReserverError(HpchubError):
+    """``hpchub-reserve`` refused a request, or the hub has none; no reservation was changed."""
+
+
+class ReservationRefused(ReserverError):
+    """Slurm refused a reservation; the text is Slurm's own."""
+
+
+class ReservationUnclear(ReserverError):
+    """The answer to a request got lost: the reservation may have been changed, or not."""

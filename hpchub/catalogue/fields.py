@@ -123,6 +123,7 @@ WORDS = {
     r"^[A-Za-z0-9_.*?-]{1,64}$": "an account of Slurm's, where * and ? stand for anything: aifac_agri*",
     r"^[a-z_][a-z0-9_-]{0,31}$": "the name of an account on the machine: a-z, 0-9, _ and hyphens, at most 32",
     r"^[a-z0-9-]{1,32}$": "a-z, 0-9 and hyphens, at most 32",
+    r"^[a-z][a-z0-9]{0,14}_$": "a letter, more letters and digits, and a _ at the end, at most 16: hpchub_",
     r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$": "an address such as http://10.0.0.5:8081",
     r"^[A-Za-z_][A-Za-z0-9_]{0,127}$": "the name of a variable: letters, digits and _",
     r"^#[0-9a-fA-F]{6}$": 'a colour in quotes: "#0b5c8f"',

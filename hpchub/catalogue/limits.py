@@ -98,14 +98,16 @@ def wanted(size: Amounts, gpu_type: str | None) -> Mapping[str, float]:
 def never(asked: Mapping[str, float], layers: tuple[Layer, ...]) -> Sentence | None:
     """Say why a job that asks for this can never run, even alone, as a verb and what follows; None where it can."""
     for scope, about in SCOPES.items():
-        for layer, name, most in _first_amounts(layers, scope):
+        for layer, name, most in first_amounts(layers, scope):
             if asked.get(name, 0) > most:
-                return layer.sets(Sentence("allows at most {amount} {about}", amount=_amount(name, most), about=about))
-    for layer, name, least in _first_amounts(layers, "least"):
+                return layer.sets(
+                    Sentence("allows at most {amount} {about}", amount=amount_in_words(name, most), about=about)
+                )
+    for layer, name, least in first_amounts(layers, "least"):
         if asked.get(name, 0) < least:
-            return layer.sets(Sentence("needs at least {amount} in a job", amount=_amount(name, least)))
+            return layer.sets(Sentence("needs at least {amount} in a job", amount=amount_in_words(name, least)))
     for number in ("running", "submitted", "group_running", "group_submitted"):
-        layer, jobs = _first_number(layers, number)
+        layer, jobs = first_number(layers, number)
         if jobs == 0:
             return layer.sets(Sentence("allows no job"))
     return None
@@ -113,7 +115,7 @@ def never(asked: Mapping[str, float], layers: tuple[Layer, ...]) -> Sentence | N
 
 def longest(partition: Partition, qos: Qos | None, layers: tuple[Layer, ...]) -> int | None:
     """Give the longest time of a job; None where nothing limits it."""
-    _, most = _first_number(layers, "max_minutes")
+    _, most = first_number(layers, "max_minutes")
     # https://slurm.schedmd.com/qos.html#flags
     over = qos is not None and "PartitionTimeLimit" in qos.flags and most is not None
     bounds = (most, None if over else partition.max_minutes)
@@ -152,7 +154,7 @@ def _reached(
     layers: tuple[Layer, ...], number: str, held: tuple[Held, ...], job: Held
 ) -> tuple[Layer, int, Sentence] | None:
     """Give the limit on the number of jobs that a person has reached, and the names of their jobs."""
-    layer, most = _first_number(layers, number)
+    layer, most = first_number(layers, number)
     if most is None:
         return None
     same = [each.name for each in held if each.cluster == job.cluster and _counts(layer, each, job)]
@@ -172,7 +174,11 @@ def _counts(layer: Layer, held: Held, job: Held) -> bool:
             return held.account == job.account
 
 
-def _first_amounts(layers: tuple[Layer, ...], scope: str) -> list[tuple[Layer, str, float]]:
+def first_amounts(layers: tuple[Layer, ...], scope: str) -> list[tuple[Layer, str, float]]:
+    """Give the limits on resources that count, each from the first layer that sets it: the layer, resource, amount.
+
+    ``scope`` is one of :data:`SCOPES`, or ``least``.
+    """
     found: dict[str, tuple[Layer, str, float]] = {}
     for layer in layers:
         for name, amount in getattr(layer.limits, scope):
@@ -180,7 +186,8 @@ def _first_amounts(layers: tuple[Layer, ...], scope: str) -> list[tuple[Layer, s
     return list(found.values())
 
 
-def _first_number(layers: tuple[Layer, ...], number: str) -> tuple[Layer, int | None]:
+def first_number(layers: tuple[Layer, ...], number: str) -> tuple[Layer, int | None]:
+    """Give a limit on a number of jobs, or on minutes, and the first layer that sets it; None where none does."""
     for layer in layers:
         value: int | None = getattr(layer.limits, number)
         if value is not None:
@@ -188,8 +195,8 @@ def _first_number(layers: tuple[Layer, ...], number: str) -> tuple[Layer, int | 
     return layers[0], None
 
 
-def _amount(name: str, amount: float) -> str:
-    """Write an amount of a resource as people do."""
+def amount_in_words(name: str, amount: float) -> str:
+    """Write an amount of a resource, by Slurm's name of it, as people do."""
     number = int(amount)
     if name.startswith("gres/gpu:"):
         kind = name.removeprefix("gres/gpu:")

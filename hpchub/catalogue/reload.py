@@ -28,7 +28,7 @@ LOADED = Gauge("hpchub_catalogue_loaded_timestamp_seconds", "When the catalogue 
 
 LOOK_SECONDS = 1.0
 """Between two looks at the files; a change is taken up at the second look that finds it the same."""
-FIXED = ("hub_id", "hub", "launcher", "sign_in", "languages")
+FIXED = ("hub_id", "hub", "launcher", "sign_in", "languages", "console")
 """Fields of the site that only a restart changes."""
 
 Fingerprint = frozenset[tuple[str, int, int, int]]

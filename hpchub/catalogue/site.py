@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from hpchub.catalogue.appearance import Announcement, Branding
+from hpchub.catalogue.console import ConsoleSettings
 from hpchub.catalogue.fields import (
     AbsolutePath,
     ClusterName,
@@ -227,6 +228,9 @@ class HubSettings(Model):
     """Where the hub steers the proxy."""
     state_folder: AbsolutePath
     """The database, the cookie secret and the folder ``secrets``; for the hub's user alone."""
+    audit_days: Positive = 190
+    """How long the audit record is kept: somewhat more than the six months for which the Italian data protection
+    authority wants administrators' accesses to be known (27 November 2008)."""
 
     @property
     def own_environments_folder(self) -> Path:
@@ -246,6 +250,17 @@ class LauncherSettings(Model):
     """The command, as an argument list; no shell reads it."""
     timeout_seconds: Positive = 75
     """How long one request may take; more than the 60 s that the launcher gives a command of Slurm's."""
+
+
+class ReserverSettings(Model):
+    """The door to ``hpchub-reserve``, which makes reservations for events; most sites keep that for themselves."""
+
+    door: tuple[Line, ...] = Field(min_length=1)
+    """The command, as an argument list; no shell reads it."""
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,14}_$")] = "hpchub_"
+    """What the names of its reservations begin with; it touches no others."""
+    timeout_seconds: Positive = 75
+    """How long one request may take; more than the 60 s that it gives a command of Slurm's."""
 
 
 class SignIn(Model):
@@ -319,10 +334,14 @@ class SiteFile(Model):
     """The hub's addresses, and where it keeps its state."""
     launcher: LauncherSettings
     """How the hub reaches the program that acts as a user."""
+    reservations: ReserverSettings | None = None
+    """How reservations for events are made; absent: administrators of Slurm make them by hand."""
     sign_in: SignIn
     """Who may sign in, and how."""
     checks: Checks | None = None
     """Who runs the jobs of `hpchub profiles smoke` and `hpchub doctor`; absent: who is named there."""
+    console: ConsoleSettings | None = None
+    """The web service of trainers, with events; absent: there is none."""
     clusters: Mapping[ClusterName, Cluster] = Field(min_length=1)
     """By the name that ``sacctmgr`` knows."""
 

@@ -34,14 +34,18 @@ def become_the_hub(site: Site) -> str:
     return hub.pw_name
 
 
-def admin_token(site: Site, token_file: Path | None) -> str:
+def admin_token(site: Site | None, token_file: Path | None) -> str:
     """Read a token of the hub's API for admins: of the file, of the variable ``HPCHUB_TOKEN``, or the hub's own copy.
+
+    Without a site there is no such copy.
 
     Raises :class:`HpchubError` if there is none that can be read.
     """
     if token_file is None and os.environ.get("HPCHUB_TOKEN"):
         return os.environ["HPCHUB_TOKEN"].strip()
-    path = token_file or site.hub.state_folder / "secrets" / "admin-token"
+    path = token_file or (site.hub.state_folder / "secrets" / "admin-token" if site else None)
+    if path is None:
+        raise HpchubError("A token of the hub's API is needed: --token-file FILE, or the variable HPCHUB_TOKEN.")
     try:
         return path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import typer
 
-from hpchub.cli import checks, doctor, environments, profiles, sessions
+from hpchub.cli import checks, console, doctor, environments, event_check, events, profiles, sessions
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 profiles.app.command()(checks.check)
 profiles.app.command()(checks.smoke)
+events.app.command()(event_check.check)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(environments.app, name="environments")
+app.add_typer(events.app, name="events")
+app.add_typer(console.app, name="console")
 app.command()(sessions.sessions)
 app.command()(doctor.doctor)
 

@@ -7,14 +7,17 @@ from typing import Any
 from jupyterhub import apihandlers, handlers
 from jupyterhub.apihandlers.users import UserServerAPIHandler
 
+from hpchub.audit.handlers import audited
 from hpchub.handlers.assets import AssetHandler, ColoursHandler, LogoHandler
 from hpchub.handlers.budgets import BudgetsHandler
+from hpchub.handlers.capacity import CapacityHandler
 from hpchub.handlers.catalogue import CatalogueHandler
 from hpchub.handlers.deployment import DeploymentHandler
 from hpchub.handlers.environments import EnvironmentHandler, EnvironmentsHandler
 from hpchub.handlers.events import EventsHandler
 from hpchub.handlers.language import LanguageHandler
 from hpchub.handlers.log import LogHandler, LogPageHandler
+from hpchub.handlers.me import MePageHandler
 from hpchub.handlers.offers import OffersHandler
 from hpchub.handlers.packages import PackagesPageHandler
 from hpchub.handlers.servers import AnotherHandler, ChangeHandler, ForgetHandler, RenameHandler, StopHandler
@@ -32,6 +35,7 @@ OURS: list[Route] = [
     (r"/api/hpchub/budgets", BudgetsHandler),
     (r"/api/hpchub/offers", OffersHandler),
     (r"/api/hpchub/events", EventsHandler),
+    (r"/api/hpchub/capacity", CapacityHandler),
     (r"/api/hpchub/environments", EnvironmentsHandler),
     (r"/api/hpchub/environments/([a-z0-9-]{1,63})", EnvironmentHandler),
     (r"/api/hpchub/sessions", SessionsHandler),
@@ -43,6 +47,7 @@ OURS: list[Route] = [
     (r"/hpchub/language/([A-Za-z-]{2,10})", LanguageHandler),
     (r"/hpchub/log/([0-9a-f]{32})", LogPageHandler),
     (r"/hpchub/environment/([a-z0-9-]{1,63})", PackagesPageHandler),
+    (r"/hpchub/me", MePageHandler),
     (r"/hpchub/stop/([^/]+)(?:/([^/]+))?", StopHandler),
     (r"/hpchub/change/([^/]+)(?:/([^/]+))?", ChangeHandler),
     (r"/hpchub/forget/([^/]+)/([^/]+)", ForgetHandler),
@@ -56,7 +61,8 @@ def install() -> None:
 
     batchspawner registers, at its import, a handler that lets a server's own token set any attribute of its spawner,
     the commands that the hub executes included.  JupyterHub's spawn page starts a job on a GET with a query.  All its
-    pages get our language, look and policy, in classes made of theirs.
+    pages get our language, look and policy, in classes made of theirs, and what its API changes for somebody else than
+    whoever asks is written into the audit record.
     """
     _replace(apihandlers.default_handlers, lambda route: None if "batchspawner" in route[0] else route)
     _replace(
@@ -69,6 +75,10 @@ def install() -> None:
     )
     for routes in (handlers.default_handlers, apihandlers.default_handlers):
         _replace(routes, lambda route: (route[0], as_page(route[1]), *route[2:]))
+    _replace(
+        apihandlers.default_handlers,
+        lambda route: route if route in OURS else (route[0], audited(route[1]), *route[2:]),
+    )
     # JupyterHub names these by themselves, for what no route in its lists matches.
     for name in ("AddSlashHandler", "PrefixRedirectHandler", "Template404"):
         setattr(handlers, name, as_page(getattr(handlers, name)))

@@ -24,7 +24,6 @@ def place_of(catalogue: Catalogue, environment: Environment, cluster: str) -> st
     if asked not in known:
         raise PageError(404, Sentence("There is no list of the packages that this environment has there."))
     return asked
-    return asked
 
 
 def way_back(start: str, asked: str) -> str:

@@ -15,6 +15,7 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import maybe_future, url_escape_path, url_path_join
 from tornado import web
 
+from hpchub.audit.handlers import note_stop
 from hpchub.catalogue.choice import accept
 from hpchub.errors import ChoiceRefused
 from hpchub.handlers.spawn import SpawnPageHandler
@@ -45,6 +46,7 @@ class _Action(Page, BaseHandler):  # type: ignore[misc]  # JupyterHub has no typ
 
 async def stop_server(handler: Any, user: Any, spawner: Any) -> None:
     """Stop a server that waits, starts or runs; returns when it has stopped, or when that takes longer than usual."""
+    note_stop(handler, user, spawner.name)
     if spawner.pending and spawner.pending != "stop":
         start = spawner._spawn_future
         if start is not None:

@@ -49,6 +49,7 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
         "cores": request.cores,
         "memory_mb": request.memory_mb,
         "minutes": request.minutes,
+        "event": request.event,
         "job_id": session.job_id or None,
         "node": session.node or None,
         "reason": session.reason or None,

@@ -7,10 +7,12 @@ from typing import Any
 
 from jupyterhub.apihandlers.users import UserServerAPIHandler
 from jupyterhub.handlers.pages import SpawnHandler
+from jupyterhub.scopes import needs_scope
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import maybe_future, url_escape_path, url_path_join
 
 from hpchub.admission import Admitted
+from hpchub.audit.handlers import Acting, note_stop
 from hpchub.pages.failure import PageError
 from hpchub.pages.page import Page
 from hpchub.pages.start.page import StartPage
@@ -18,8 +20,16 @@ from hpchub.pages.start.wanted import SHOW, address, wanted_of
 from hpchub.text import Sentence, in_words
 
 
-class StartHandler(Admitted, UserServerAPIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class StartHandler(Acting, Admitted, UserServerAPIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """JupyterHub's API of one server; its POST waits for its turn."""
+
+    @needs_scope("delete:servers")  # type: ignore[untyped-decorator]  # JupyterHub has no types
+    async def delete(self, user_name: str, server_name: str = "") -> None:
+        """Stop the server; a start that is interrupted ends before JupyterHub comes to stopping it."""
+        user = self.find_user(user_name)
+        if user is not None:
+            note_stop(self, user, server_name)
+        await super().delete(user_name, server_name)
 
 
 class SpawnPageHandler(Admitted, Page, SpawnHandler):  # type: ignore[misc]  # JupyterHub has no types

@@ -71,7 +71,8 @@ def post_patiently(report: dict[str, object], server: subprocess.Popen[bytes]) -
         if time.monotonic() > deadline or server.poll() is not None:
             return False
         time.sleep(pause)
-        pause = min(pause * 1.5, 5)
+        # soon after a hub is back, which waits only so long for word of a job (`contact_seconds` of the site file)
+        pause = min(pause * 1.5, 2)
     return True
 
 

@@ -23,6 +23,7 @@ class Ending(StrEnum):
 
     STOPPED = "stopped"
     STOP_OWED = "stop-owed"
+    ACCESS_ENDED = "access-ended"
     FINISHED = "finished"
     CANCELLED = "cancelled"
     TIME_LIMIT = "time-limit"
@@ -50,6 +51,9 @@ SENTENCES: dict[Ending, str] = {
     Ending.STOP_OWED: (
         "The session was stopped, but Slurm on {cluster} has not accepted the cancel of its job yet. The job is "
         "cancelled as soon as Slurm does; you need to do nothing."
+    ),
+    Ending.ACCESS_ENDED: (
+        "The session was ended together with your access to this service. {detail} Saved files are there."
     ),
     Ending.FINISHED: "The notebook server was shut down from inside.",
     Ending.CANCELLED: (

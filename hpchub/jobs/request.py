@@ -82,6 +82,8 @@ class JobRequest(BaseModel):
     minutes: Annotated[int, Field(ge=1, le=525_600)]
     reservation: Word | None = None
     """Slurm's reservation of the event that it belongs to."""
+    event: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
+    """The event that it belongs to, by its slug."""
     environment: AbsolutePath
     """As the compute node sees it: the folder of a build, an image, or for modules what defines ``module``."""
     kind: Literal["venv", "module", "apptainer"] = "venv"

@@ -39,6 +39,7 @@ def job_request(accepted: Accepted, catalogue: Catalogue, user: str, server_name
             memory_mb=offer.memory_mb,
             minutes=accepted.minutes,
             reservation=accepted.event.reservation if accepted.event else None,
+            event=accepted.event.slug if accepted.event else None,
             **asdict(software),
         )
     except ValidationError as error:

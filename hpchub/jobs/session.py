@@ -79,6 +79,10 @@ class Session:
     """Whether the launcher was asked to submit the job: before that there can be none."""
     stop_asked: bool = False
     """Whether somebody has pressed Stop: a hub that comes after this one carries it out."""
+    stopped_by: str = ""
+    """Who pressed Stop."""
+    recorded: bool = False
+    """Whether the end is in the audit record."""
     job_id: str = ""
     reason: str = ""
     """Slurm's reason code while it waits."""
@@ -143,6 +147,8 @@ class Session:
                 "request": JobRequest.model_validate(request),
                 "phase": Phase(values["phase"]),
                 "ending": Ending(ending) if ending else None,
+                # a version that kept no record ended it long ago
+                "recorded": values.get("recorded", ending is not None),
             }
         )
 

@@ -31,6 +31,9 @@ class Page(WithEngine):
     request: Any
     hub: Any
 
+    _token_authenticated = False
+    """JupyterHub 6.1 reads it of a person whose sign-in has ended, where nothing has set it, and logs a traceback."""
+
     @cached_property
     def nonce(self) -> str:
         return new_nonce()

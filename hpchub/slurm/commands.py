@@ -86,6 +86,8 @@ QOS_FIELDS = (
     "grptres",
     "maxjobsperuser",
     "maxsubmitjobsperuser",
+    "maxjobsperaccount",
+    "maxsubmitjobsperaccount",
     "grpjobs",
     "grpsubmitjobs",
 )

@@ -85,6 +85,9 @@ class Limits:
     """How many jobs of a user may run at a time (``MaxJobs``); more wait."""
     submitted: int | None = None
     """How many jobs of a user may run and wait at a time (``MaxSubmitJobs``); more are refused."""
+    account_running: int | None = None
+    account_submitted: int | None = None
+    """The same for all jobs of one account together (``MaxJobsPerAccount``, ``MaxSubmitJobsPerAccount``); a QOS's."""
     group_running: int | None = None
     group_submitted: int | None = None
     """The same for all jobs together (``GrpJobs``, ``GrpSubmitJobs``)."""
@@ -130,6 +133,8 @@ class Reservation:
     users: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
     """In lower case."""
+    groups: frozenset[str] = frozenset()
+    """POSIX groups."""
     flags: frozenset[str] = frozenset()
 
     @property
@@ -145,6 +150,8 @@ class GroupLimit:
     """``billing``, ``cpu`` or ``gres/gpu``."""
     limit_minutes: int
     used_minutes: int
+    account: str = field(default="", compare=False)
+    """Where the limit is set: the account itself or one above it, in lower case."""
 
 
 class JobState(StrEnum):

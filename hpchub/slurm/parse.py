@@ -140,7 +140,8 @@ def accounting(text: str) -> Mapping[str, Job]:
             exit_status=_exit_status(row["ExitCode"]),
             start_epoch=number_of(row["Start"]),
             end_epoch=number_of(row["End"]),
-            user_id=number_of(row["UID"]),
+            # 0 for a moment, until slurmdbd has heard of the start, too; root's own jobs are none of ours
+            user_id=number_of(row["UID"]) or None,
         )
     return MappingProxyType(found)
 
@@ -239,6 +240,7 @@ def reservations(text: str) -> tuple[Reservation, ...]:
                     cores=int(dict(amounts(_text(pairs.get("TRES", "")))).get("cpu", 0)),
                     users=frozenset(filter(None, _text(pairs.get("Users", "")).split(","))),
                     accounts=_names(pairs.get("Accounts", "")) or frozenset(),
+                    groups=frozenset(filter(None, _text(pairs.get("Groups", "")).split(","))),
                     flags=frozenset(filter(None, _text(pairs.get("Flags", "")).split(","))),
                 )
             )

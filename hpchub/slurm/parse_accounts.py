@@ -110,6 +110,8 @@ def qos(text: str) -> Mapping[str, Qos]:
                 group=_amounts(row["grptres"], what),
                 running=number_of(row["maxjobsperuser"]),
                 submitted=number_of(row["maxsubmitjobsperuser"]),
+                account_running=number_of(row["maxjobsperaccount"]),
+                account_submitted=number_of(row["maxsubmitjobsperaccount"]),
                 group_running=number_of(row["grpjobs"]),
                 group_submitted=number_of(row["grpsubmitjobs"]),
             ),
@@ -136,7 +138,7 @@ def budgets(text: str) -> Mapping[str, tuple[GroupLimit, ...]]:
             above.pop()
         inherited = above[-1][1] if above else ()
         own = tuple(
-            GroupLimit(tres, limit, tres_value(row["GrpTRESRaw"], tres) or 0)
+            GroupLimit(tres, limit, tres_value(row["GrpTRESRaw"], tres) or 0, row["Account"].lower())
             for tres in _BUDGET_TRES
             if (limit := tres_value(row["GrpTRESMins"], tres)) is not None
         )

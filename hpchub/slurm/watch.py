@@ -220,7 +220,8 @@ class Watcher:
     def _hand_out_verdicts(self, told: Mapping[str, Job]) -> None:
         for job_id, answer in self._verdicts.items():
             job = told.get(job_id)
-            if job is not None and job.state is JobState.ENDED and not answer.done():
+            # whose job it was comes a moment later (:func:`hpchub.slurm.parse.accounting`)
+            if job is not None and job.state is JobState.ENDED and job.user_id is not None and not answer.done():
                 answer.set_result(job)
         if not all(answer.done() for answer in self._verdicts.values()):
             self._something_is_missing.set()

@@ -1,4 +1,4 @@
-"""Whether the door to the launcher works, and refuses what it must."""
+"""Whether the doors to the two programs work, and refuse what they must."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 
 from hpchub.checks.doctor.deployment import Deployment
 from hpchub.checks.finding import Finding, fault, fine
-from hpchub.errors import LauncherError
+from hpchub.console.reserver import Reserver
+from hpchub.errors import LauncherError, ReserverError
 
 NOBODYS_SESSION = "0" * 32
 
@@ -29,6 +30,36 @@ async def door(deployment: Deployment, cluster: str) -> Finding:
     return fault(
         "door", "The launcher acted as root when it was asked to.", "Take it away: `uid_min` is wrong.", cluster
     )
+
+
+async def reservations(deployment: Deployment, cluster: str) -> list[Finding]:
+    """Ask to remove what is no reservation of the hub's, which the program must refuse by itself."""
+    site = deployment.site
+    if site.reservations is None or site.clusters[cluster].ssh is not None:
+        return []
+    prefix, command = site.reservations.prefix, " ".join(site.reservations.door)
+    try:
+        await Reserver(site.reservations).delete(cluster, f"_{prefix}doctor")
+    except ReserverError as error:
+        words = str(error)
+        if words.endswith(f"does not begin with {prefix}"):
+            says = f"hpchub-reserve answers, and touches no reservation whose name does not begin with {prefix}."
+            return [fine("reservations", says, cluster)]
+        remedy = (
+            "Set `reservations.door` in the site file to the command that runs hpchub-reserve; or take the block out."
+        )
+        if "does not begin with" in words:
+            remedy = "Let `reservations.prefix` in the site file and `prefix` in its policy be the same."
+        elif "the cluster" in words:
+            remedy = "Name the cluster in its policy, hpchub-reserve.json."
+        elif "password is required" in words or "not allowed" in words or "not in the sudoers" in words:
+            remedy = (
+                f"Give {deployment.hub_user} a line in sudoers for exactly this; docs/howto/plan-an-event.md has it."
+            )
+        says = f"`{command}` does not do what it should: {words}"
+        return [fault("reservations", says, remedy, cluster)]
+    says = f"`{command}` took a reservation away that is not the hub's to touch."
+    return [fault("reservations", says, "Take it away: it is not the program of this version.", cluster)]
 
 
 def _is_missing(program: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hpchub.checks.doctor import files
 from hpchub.checks.doctor.deployment import Deployment
-from hpchub.checks.doctor.door import door
+from hpchub.checks.doctor.door import door, reservations
 from hpchub.checks.doctor.hub import certificate, hub
 from hpchub.checks.doctor.munge import munge
 from hpchub.checks.doctor.node import node
@@ -18,6 +18,7 @@ from hpchub.checks.finding import Finding, fault
 FILES: tuple[Callable[[Deployment], Iterator[Finding]], ...] = (
     files.catalogue,
     files.launcher,
+    files.reserver,
     files.state_folder,
     files.secrets,
     files.environments,
@@ -25,6 +26,7 @@ FILES: tuple[Callable[[Deployment], Iterator[Finding]], ...] = (
 HUB: tuple[Callable[[Deployment], Awaitable[list[Finding]]], ...] = (hub, certificate, munge)
 OF_A_CLUSTER: tuple[Callable[[Deployment, str], Awaitable[list[Finding] | Finding]], ...] = (
     door,
+    reservations,
     controller,
     accounting,
 )

@@ -1,4 +1,4 @@
-"""What lies on the hub's machine: the launcher and its policy, the state folder, secrets, builds, the catalogue."""
+"""What lies on the hub's machine: the programs behind the doors, the state folder, secrets, builds, the catalogue."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from hpchub.checks.builds import check_build
 from hpchub.checks.doctor.deployment import Deployment
 from hpchub.checks.finding import Finding, Verdict, fault, fine, not_checked, warning
-from hpchub.jobs import hpchub_launch
+from hpchub.jobs import hpchub_launch, hpchub_reserve
 
 LITTLE_MB = 200
 """With less a database cannot be relied on."""
@@ -33,24 +33,41 @@ def catalogue(deployment: Deployment) -> Iterator[Finding]:
 
 
 def launcher(deployment: Deployment) -> Iterator[Finding]:
-    """The program behind the door: only root may change it, and it is the one of this version."""
-    program = Path(deployment.site.launcher.door[-1])
+    """The program behind the door: only root may change it, and it is the one of this version; its policy."""
+    policy = "hpchub-launch.json"
+    program = yield from _program("launcher", "door", deployment.site.launcher.door, policy, hpchub_launch.__file__)
+    if program:
+        yield from _policy(deployment, program.with_name(policy))
+
+
+def reserver(deployment: Deployment) -> Iterator[Finding]:
+    """The same of the program that makes reservations, where the site has it."""
+    settings = deployment.site.reservations
+    if settings is not None:
+        policy = "hpchub-reserve.json"
+        yield from _program("reserver", "reservations", settings.door, policy, hpchub_reserve.__file__)
+
+
+def _program(
+    subject: str, other: str, door: Sequence[str], policy: str, source: str
+) -> Generator[Finding, None, Path | None]:
+    """Look at the program behind a door; give it if it is a file of this machine."""
+    program = Path(door[-1])
     if not program.is_absolute() or not program.is_file():
-        door = " ".join(deployment.site.launcher.door)
-        says = f"The door `{door}` does not end in a program of this machine, so its file was not looked at."
-        yield not_checked("launcher", says, "The finding `door` says whether it works.")
-        return
-    policy = program.with_name("hpchub-launch.json")
-    loose = [path for path in (program, policy, *program.parents) if path.exists() and not _only_root_writes(path)]
+        says = f"The door `{' '.join(door)}` does not end in a program of this machine, so its file was not looked at."
+        yield not_checked(subject, says, f"The finding `{other}` says whether it works.")
+        return None
+    beside = program.with_name(policy)
+    loose = [path for path in (program, beside, *program.parents) if path.exists() and not _only_root_writes(path)]
     for path in loose:
-        says = f"{path} does not belong to root, or others than root can write it: the door to root is open."
-        yield fault("launcher", says, f"`chown root {path}; chmod go-w {path}`, and find out who has changed it.")
+        says = f"{path} does not belong to root, or others than root can write it: what it may do is anybody's choice."
+        yield fault(subject, says, f"`chown root {path}; chmod go-w {path}`, and find out who has changed it.")
     if not loose:
-        yield fine("launcher", f"{program} can be changed by root alone.")
-    if program.read_bytes() != Path(hpchub_launch.__file__).read_bytes():
-        remedy = f"`install -m 755 {hpchub_launch.__file__} {program}`, as root."
-        yield warning("launcher", f"{program} is not the one of this version of the hub.", remedy)
-    yield from _policy(deployment, policy)
+        yield fine(subject, f"{program} can be changed by root alone.")
+    if program.read_bytes() != Path(source).read_bytes():
+        remedy = f"`install -m 755 {source} {program}`, as root."
+        yield warning(subject, f"{program} is not the one of this version of the hub.", remedy)
+    return program
 
 
 def _only_root_writes(path: Path) -> bool:

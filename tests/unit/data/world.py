@@ -33,6 +33,7 @@ def demo_site_text(demo_dir: str = "/var/lib/hpchub-demo") -> str:
         demo_port=8000,
         hub_port=8081,
         proxy_port=8001,
+        console_port=8083,
         people=json.dumps([*PEOPLE, "admin"]),
         admins=json.dumps(["admin"]),
         trainers=json.dumps(["carla"]),

@@ -177,7 +177,7 @@ def set_limits() -> None:
     """Set limits of every kind, which stop none of the jobs here."""
     modify = "sacctmgr -i modify"
     most = "MaxTRESPerUser=gres/gpu=8,node=2 MaxTRES=gres/gpu=4 MaxTRESPA=gres/gpu:a100=16 GrpTRES=cpu=320,mem=1T"
-    least = "MinTRES=cpu=1 MaxJobsPU=7 MaxSubmitJobsPU=8 GrpJobs=70 GrpSubmitJobs=80"
+    least = "MinTRES=cpu=1 MaxJobsPU=7 MaxSubmitJobsPU=8 MaxJobsPA=50 MaxSubmitJobsPA=60 GrpJobs=70 GrpSubmitJobs=80"
     slurm(f"{modify} qos boost_qos_dbg set {most} {least} Flags=PartitionTimeLimit,OverPartQOS")
     slurm(f"{modify} account root where cluster=leonardo set GrpTRES=gres/gpu=32,mem=512G GrpSubmitJobs=90")
     own = "MaxTRES=gres/gpu=2 MaxWall=06:00:00 MaxJobs=8 MaxSubmitJobs=9"
@@ -203,6 +203,8 @@ def requeue() -> str:
     until(lambda: state(job_id) == "RUNNING", "a job to requeue")
     slurm(f"scontrol requeue {job_id}")
     until(lambda: state(job_id) == "PENDING", "the job to wait again")
+    twice = f"sacct -n -X --duplicates -j {job_id} -o State"
+    until(lambda: "PENDING" in slurm(twice), "the accounting to know that it waits again")
     return job_id
 
 

@@ -1,0 +1,31 @@
+"""What a site file says about the console: the web service of trainers and of those who join their events."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hpchub.catalogue.fields import AbsolutePath, Count, Line, Model, Positive, Url
+
+
+class ConsoleSettings(Model):
+    """The console, a process of its own beside the hub (``hpchub console serve``)."""
+
+    url: Url
+    """Where it listens, for the proxy alone; people reach it below ``/services/events/`` of ``hub.bind_url``."""
+    trainer_group: Line = "trainers"
+    """Who is in this group may create events."""
+    approval: Literal["none", "admin"] = "none"
+    """``admin``: an event takes place only when an administrator approved it; ``none``: as soon as it is created."""
+    database_url_file: AbsolutePath | None = None
+    """A file with the database's address as SQLAlchemy writes it (``postgresql+psycopg://…``), closed to other users;
+    absent: SQLite in the hub's state folder."""
+    setup_minutes: Count = 30
+    """How long before its start an event opens, if its trainer says nothing else."""
+    most_seats: Positive = 200
+    """How many seats one event may have."""
+    push_seconds: Positive = 5
+    """How often the hub is compared with the events: one that has ended has no servers so much later, and some."""
+    code_tries: Positive = 10
+    """How many wrong codes a person may give within `code_tries_minutes`; then they wait until that time is over."""
+    code_tries_minutes: Positive = 10
+    """For how long a wrong code counts."""

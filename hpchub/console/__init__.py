@@ -1,0 +1,1 @@
+"""The web service of trainers and admins: events."""

@@ -1,0 +1,209 @@
+"""The hub as the console uses it: it is told the events, and starts and stops servers.
+
+Every question has a time limit; a hub that is away is said to be so, and nothing is concluded from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from hpchub.catalogue.event import Event as HubEvent
+from hpchub.console.reservation import Wanted
+from hpchub.console.room import SessionTold
+from hpchub.errors import HpchubError, UserError
+from hpchub.events import EVENTS
+
+SECONDS = 20.0
+"""How long an answer may take; a start is answered when Slurm has taken the job, or after JupyterHub's 10 s."""
+AT_ONCE = 10
+"""How many servers are started or stopped at a time: a wave of a room."""
+START_SECONDS = 180.0
+"""The same for a start: when a whole room starts, each waits for its turn at the launcher."""
+FINDING = ("about", "severity", "says", "command")
+"""What is taken of a finding."""
+
+
+class HubSilent(HpchubError):
+    """The hub does not answer, or has no answer that we can read."""
+
+
+class HubRefused(UserError):
+    """The hub refuses; the text is its own, and safe to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs, starts or ends."""
+
+    name: str
+    ready: bool
+    stopping: bool
+    event: str | None
+    """The event that it was started in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the hub found out about an event's room in Slurm."""
+
+    about: str
+    severity: str
+    """``missing``, ``warning`` or ``fine``."""
+    says: str
+    """In the language that was asked for."""
+    command: str
+    """What an administrator of Slurm would run to mend it; empty where no command does."""
+
+
+class Hub:
+    """The API of the hub.
+
+    Args:
+        url: of the API, ``http://127.0.0.1:8081/hub/api``.
+        token: the console's own.
+        transport: what carries the requests, where it is not the network.
+    """
+
+    def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"token {token}"},
+            timeout=SECONDS,
+            trust_env=False,  # a proxy of the machine is for the outside world
+            transport=transport,
+        )
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def push(self, events: Iterable[HubEvent], ours: Container[str]) -> bool:
+        """Let these be the hub's events of ours; tell whether they were others before.
+
+        Args:
+            events: as they shall be.
+            ours: the slugs of all events that were ever ours; others were told to the hub by scripts, and stay.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        there = EVENTS.validate_json((await self._ask("GET", "/hpchub/events")).content)
+        wanted = (*(event for event in there if event.slug not in ours), *events)
+        if {event.slug: event for event in there} == {event.slug: event for event in wanted}:
+            return False
+        await self._ask("PUT", "/hpchub/events", content=EVENTS.dump_json(wanted))
+        return True
+
+    async def capacity(self, plan: Any, others: Iterable[Any], language: str) -> list[Finding]:
+        """Ask whether Slurm carries an event beside others; the hub answers from what it knows.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        body = {"plan": plan, "others": list(others)}
+        headers = {"Accept-Language": language}
+        told = (await self._ask("POST", "/hpchub/capacity", json=body, headers=headers)).json()
+        return [Finding(**{field: each[field] for field in FINDING}) for each in told["findings"]]
+
+    async def reservation(self, plan: Any) -> tuple[Wanted | None, int | None]:
+        """Ask which reservation carries an event, and until when the one lasts that it names; None where there is none.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        told = (await self._ask("POST", "/hpchub/capacity", json={"plan": plan})).json()
+        wanted = told["reservation"]
+        return Wanted(**wanted) if wanted else None, told["reserved_until_epoch"]
+
+    async def sessions(self, event: str, language: str) -> list[SessionTold]:
+        """Give the sessions of an event, of each server the one that lives or the last, sentences in a language.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        headers = {"Accept-Language": language}
+        told = (await self._ask("GET", "/hpchub/sessions", headers=headers)).json()
+        return [_session(each) for each in told if each["event"] == event]
+
+    async def servers(self, user: str) -> list[Server]:
+        """Give a person's servers that are not stopped; none where the hub does not know the person.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        answer = await self._ask("GET", f"/users/{quote(user, safe='')}", missing=True)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return []
+        model: Mapping[str, Any] = answer.json()
+        return [
+            Server(
+                name=name,
+                ready=bool(server.get("ready")),
+                stopping=server.get("pending") == "stop",
+                event=(server.get("user_options") or {}).get("event"),
+            )
+            for name, server in (model.get("servers") or {}).items()
+        ]
+
+    async def start(self, user: str, server: str, choice: Mapping[str, Any], language: str) -> None:
+        """Start a person's server; it is not ready when this returns.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        headers = {"Accept-Language": language}
+        # Only what changes something waits for others: a look at the room must not stand behind a room that starts.
+        async with self._at_once:
+            await self._ask("POST", _path(user, server), json=dict(choice), headers=headers, timeout=START_SECONDS)
+
+    async def stop(self, user: str, server: str) -> None:
+        """Stop a person's server; one that is not there any more is fine.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        async with self._at_once:
+            await self._ask("DELETE", _path(user, server), missing=True)
+
+    async def _ask(self, method: str, path: str, *, missing: bool = False, **more: Any) -> httpx.Response:
+        try:
+            answer = await self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise HubSilent(f"{method} {path}: {error or type(error).__name__}") from error
+        if answer.is_success or (missing and answer.status_code == httpx.codes.NOT_FOUND):
+            return answer
+        if answer.is_server_error or answer.status_code in (httpx.codes.FORBIDDEN, httpx.codes.UNAUTHORIZED):
+            raise HubSilent(f"{method} {path}: the hub answers {answer.status_code}")
+        raise HubRefused(_message(answer))
+
+
+def _session(told: Mapping[str, Any]) -> SessionTold:
+    reached = {each["phase"]: each["epoch"] for each in told["timeline"]}
+    return SessionTold(
+        id=told["id"],
+        user=told["user"],
+        server=told["server"],
+        phase=told["phase"],
+        begun_epoch=told["begun_epoch"],
+        ends_epoch=told["ends_epoch"],
+        ending=told["ending"],
+        sentence=told["sentence"],
+        node=told["node"],
+        cluster=told["cluster"],
+        job_id=told["job_id"],
+        gpus=told["gpus"],
+        # a job that was quick may be ready before anybody saw it start
+        started_epoch=reached.get("starting", reached.get("ready")),
+        ended_epoch=told["ended_epoch"],
+    )
+
+
+def _path(user: str, server: str) -> str:
+    return f"/users/{quote(user, safe='')}/servers/{quote(server, safe='')}"
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code}"

@@ -1,0 +1,41 @@
+"""What the console does by itself: it keeps the hub in step with the events, and ends what is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hpchub.console.hub import HubRefused, HubSilent
+from hpchub.console.reserving import Reservations
+from hpchub.console.verbs import Verbs
+
+log = logging.getLogger(__name__)
+
+
+async def once(verbs: Verbs) -> None:
+    """Make one round.  Raises what the hub and the database raise."""
+    # First the hub forgets what is over, so that nothing is started again behind us.
+    await verbs.push()
+    await verbs.clear()
+    await verbs.watch()
+    window_seconds = verbs.settings.code_tries_minutes * 60
+    await asyncio.to_thread(verbs.store.forget_guesses, verbs.clock() - window_seconds)
+
+
+async def rounds(verbs: Verbs) -> None:
+    """Make rounds until cancelled; whoever does not answer is asked again in the next one."""
+    trouble, reservations = "", Reservations(verbs)
+    while True:
+        try:
+            await once(verbs)
+            await reservations.keep()
+        except (HubSilent, HubRefused, SQLAlchemyError) as error:
+            # the same trouble every few seconds is said once
+            if str(error) != trouble:
+                log.warning("the events were not brought in step with the hub, and are tried again: %s", error)
+            trouble = str(error)
+        else:
+            trouble = ""
+        await asyncio.sleep(verbs.settings.push_seconds)

@@ -1,0 +1,287 @@
+"""What people can do with events: the same for the pages, the API and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from hpchub.catalogue.console import ConsoleSettings
+from hpchub.catalogue.model import Catalogue
+from hpchub.console.hub import Finding, Hub, HubRefused, HubSilent
+from hpchub.console.joins import NO_SUCH_CODE, JoinRefused, as_typed
+from hpchub.console.people import Caller
+from hpchub.console.plans import LONGEST_DAYS, Event, Plan, State, mistakes, told_to_the_hub
+from hpchub.console.report import Report, report
+from hpchub.console.store import Act, NoSuchEvent, Store
+from hpchub.errors import UserError
+from hpchub.text import SOURCE_LANGUAGE, Counted, Joined, Sentence
+
+log = logging.getLogger(__name__)
+_MINUTE_SECONDS = 60
+_AFTER_SECONDS = 600
+"""For so long after an event its sessions may still end."""
+
+
+class NotAllowed(UserError):
+    """The caller may not do this."""
+
+
+class PlanRefused(UserError):
+    """A plan that cannot be; the text has a sentence for each mistake."""
+
+
+class TooManyGuesses(UserError):
+    """Somebody gave too many wrong codes.
+
+    Args:
+        seconds: after which they may try again.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        minutes = -(-seconds // _MINUTE_SECONDS)
+        says = Counted(
+            "Too many wrong codes. Try again in {n} minute.", "Too many wrong codes. Try again in {n} minutes.", minutes
+        )
+        super().__init__(says)
+        self.seconds = seconds
+
+
+class Verbs:
+    """All that a caller may do; methods raise :class:`hpchub.errors.UserError` where they may not, or it cannot be.
+
+    Args:
+        store: the console's memory.
+        hub: which is told of every change.
+        catalogue: gives the site's files as they are now.
+        clock: gives seconds since 1970.
+    """
+
+    def __init__(
+        self, store: Store, hub: Hub, catalogue: Callable[[], Catalogue], clock: Callable[[], float] = time.time
+    ) -> None:
+        self.store, self.hub, self.clock = store, hub, clock
+        self._catalogue = catalogue
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The site's files as they are now."""
+        return self._catalogue()
+
+    @property
+    def settings(self) -> ConsoleSettings:
+        """The site's block ``console``."""
+        settings = self.catalogue.site.console
+        if settings is None:
+            raise RuntimeError("the site has no console")
+        return settings
+
+    def may_create(self, caller: Caller) -> bool:
+        """Tell whether a caller is a trainer."""
+        return caller.is_trainer(self.settings.trainer_group)
+
+    # Trainers and administrators
+
+    async def managed(self, caller: Caller) -> list[Event]:
+        """Give the events that a caller manages, what starts last first; to administrators all."""
+        if caller.admin:
+            return await asyncio.to_thread(self.store.all)
+        return await asyncio.to_thread(self.store.of_trainer, caller.name)
+
+    async def show(self, caller: Caller, slug: str) -> Event:
+        """Give an event of the caller's."""
+        event = await asyncio.to_thread(self.store.get, slug)
+        if not caller.manages(event):
+            raise NoSuchEvent
+        return event
+
+    async def record(self, caller: Caller, slug: str) -> list[Act]:
+        """Give what was done with an event of the caller's."""
+        await self.show(caller, slug)
+        return await asyncio.to_thread(self.store.record, slug)
+
+    async def capacity(self, caller: Caller, slug: str, language: str) -> list[Finding]:
+        """Tell whether Slurm carries an event of the caller's, and what is missing, in a language.
+
+        Raises :class:`~hpchub.console.hub.HubSilent`.
+        """
+        event = await self.show(caller, slug)
+        others = await asyncio.to_thread(self.store.not_over, self.clock())
+        plans = [other.for_capacity() for other in others if other.slug != slug]
+        return await self.hub.capacity(event.for_capacity(), plans, language)
+
+    async def create(self, caller: Caller, plan: Plan) -> Event:
+        """Make an event of a plan."""
+        if not self.may_create(caller):
+            raise NotAllowed(Sentence("Only trainers create events."))
+        wrong = list(mistakes(plan, self.catalogue, self.clock()))
+        if wrong:
+            raise PlanRefused(Joined(wrong))
+        approved = caller.admin or self.settings.approval == "none"
+        event = await asyncio.to_thread(self.store.create, plan, caller.name, self._now(), approved=approved)
+        return await self._told(event)
+
+    async def approve(self, caller: Caller, slug: str) -> Event:
+        """Let an event take place."""
+        await self._administered(caller, slug)
+        return await self._told(await asyncio.to_thread(self.store.approve, slug, caller.name, self._now()))
+
+    async def refuse(self, caller: Caller, slug: str, why: str) -> Event:
+        """Refuse an event that waits for approval."""
+        await self._administered(caller, slug)
+        return await asyncio.to_thread(self.store.refuse, slug, caller.name, self._now(), why)
+
+    async def close(self, caller: Caller, slug: str) -> Event:
+        """End an event now."""
+        await self.show(caller, slug)
+        return await self._told(await asyncio.to_thread(self.store.close, slug, caller.name, self._now()))
+
+    async def extend(self, caller: Caller, slug: str, ends_epoch: int) -> Event:
+        """Let an event end at a later time; sessions that run keep the time limit that they began with."""
+        event = await self.show(caller, slug)
+        if ends_epoch <= event.plan.ends_epoch:
+            raise PlanRefused(Sentence("The new end is not after the one that it has."))
+        try:
+            plan = Plan.model_validate({**event.plan.model_dump(), "ends_epoch": ends_epoch})
+        except ValidationError:
+            raise PlanRefused(Sentence("An event lasts at most {n} days.", n=LONGEST_DAYS)) from None
+        return await self._told(await asyncio.to_thread(self.store.extend, slug, plan, caller.name, self._now()))
+
+    async def renew_code(self, caller: Caller, slug: str) -> Event:
+        """Give an event a new code instead of the one that it has."""
+        await self.show(caller, slug)
+        return await asyncio.to_thread(self.store.renew_code, slug, caller.name, self._now())
+
+    async def revoke_code(self, caller: Caller, slug: str) -> Event:
+        """Let nobody join by a code any more."""
+        await self.show(caller, slug)
+        return await asyncio.to_thread(self.store.revoke_code, slug, caller.name, self._now())
+
+    async def _administered(self, caller: Caller, slug: str) -> None:
+        await self.show(caller, slug)
+        if not caller.admin:
+            raise NotAllowed(Sentence("Only administrators approve or refuse events."))
+
+    # Participants
+
+    async def mine(self, caller: Caller) -> list[Event]:
+        """Give the events that a caller has a seat in, or may join without a code."""
+        return await asyncio.to_thread(self.store.for_person, caller.name, caller.groups, self.clock())
+
+    async def opened_by(self, caller: Caller, typed: str) -> Event:
+        """Give the event that a code opens; a wrong one counts as a guess.
+
+        Raises :class:`hpchub.console.joins.JoinRefused`, :class:`TooManyGuesses`.
+        """
+        await self._guard(caller)
+        event = await asyncio.to_thread(self.store.by_code, as_typed(typed))
+        if event is None or event.state(self.clock()) not in (State.PLANNED, State.OPEN):
+            await asyncio.to_thread(self.store.guess, caller.name, self._now())
+            raise JoinRefused(NO_SUCH_CODE, wrong_code=True)
+        return event
+
+    async def open_to(self, caller: Caller, slug: str) -> Event:
+        """Give an event that a caller has a seat in, manages, or may join without a code."""
+        for event in await self.mine(caller):
+            if event.slug == slug:
+                return event
+        return await self.show(caller, slug)
+
+    async def join(self, caller: Caller, *, code: str = "", slug: str = "") -> Event:
+        """Give the caller a seat in the event that a code opens, or in one that they are invited to.
+
+        The hub knows it when this returns, so that they can start at once.  Raises
+        :class:`hpchub.console.joins.JoinRefused`, :class:`TooManyGuesses`, :class:`~hpchub.console.hub.HubSilent`.
+        """
+        if not caller.person:
+            raise NotAllowed(Sentence("Only people have seats."))
+        event = await (self.opened_by(caller, code) if code else self.open_to(caller, slug))
+        joined = await asyncio.to_thread(
+            self.store.join, event.slug, caller.name, caller.groups, as_typed(code), self._now()
+        )
+        await self.push()
+        return joined
+
+    async def start(self, caller: Caller, slug: str, language: str) -> str:
+        """Start the caller's server of an event, unless it runs already; give the path of the page to wait on.
+
+        Raises :class:`~hpchub.console.hub.HubRefused` with the hub's sentence, :class:`~hpchub.console.hub.HubSilent`.
+        """
+        event = await self.open_to(caller, slug)
+        if caller.name not in event.members or event.state(self.clock()) is not State.OPEN:
+            raise JoinRefused(Sentence("This event is not open, or you have no seat in it."))
+        there = await self.hub.servers(caller.name)
+        if not any(server.name == slug for server in there):
+            await self.hub.start(caller.name, slug, event.choice(self.clock()), language)
+        return f"spawn-pending/{quote(caller.name, safe='')}/{slug}"
+
+    async def _guard(self, caller: Caller) -> None:
+        window = self.settings.code_tries_minutes * _MINUTE_SECONDS
+        count, first = await asyncio.to_thread(self.store.guesses, caller.name, self.clock() - window)
+        if count >= self.settings.code_tries:
+            log.warning("%s gave %d wrong codes of events within %d minutes", caller.name, count, window // 60)
+            raise TooManyGuesses(max(int(first + window - self.clock()), 1))
+
+    # The hub
+
+    async def push(self) -> None:
+        """Tell the hub the events of now.  Raises :class:`~hpchub.console.hub.HubSilent`."""
+        events = await asyncio.to_thread(self.store.not_over, self.clock())
+        ours = await asyncio.to_thread(self.store.slugs)
+        if await self.hub.push(told_to_the_hub(events, self.clock()), ours):
+            log.info("the hub was told the events of now")
+
+    async def clear(self) -> None:
+        """Stop the servers of events that are over.  Raises :class:`~hpchub.console.hub.HubSilent`."""
+        for event in await asyncio.to_thread(self.store.to_clear, self.clock()):
+            left = await asyncio.gather(*(self.stop_servers(name, event.slug) for name in event.members))
+            if not any(left):
+                log.info("event %s is over and nothing of it runs any more", event.slug)
+                await asyncio.to_thread(self.store.cleared, event.slug, self._now())
+
+    async def watch(self) -> None:
+        """Remember the sessions of events that are open, or have just ended.
+
+        Raises :class:`~hpchub.console.hub.HubSilent`.
+        """
+        for event in await asyncio.to_thread(self.store.ending_after, self.clock() - _AFTER_SECONDS):
+            ended = event.closed_epoch or event.plan.ends_epoch
+            after = self.clock() - ended < _AFTER_SECONDS and event.state(self.clock()) is State.OVER
+            if event.state(self.clock()) is State.OPEN or after:
+                sessions = await self.hub.sessions(event.slug, SOURCE_LANGUAGE)
+                await asyncio.to_thread(self.store.remember, event.slug, sessions, self.clock())
+
+    async def report(self, caller: Caller, slug: str) -> Report:
+        """Sum up an event of the caller's, as far as it has gone."""
+        event = await self.show(caller, slug)
+        return report(event, await asyncio.to_thread(self.store.used, slug))
+
+    async def stop_servers(self, user: str, slug: str) -> int:
+        """Stop a person's servers of an event; give how many there still are.
+
+        Raises :class:`~hpchub.console.hub.HubSilent`.
+        """
+        mine = [server for server in await self.hub.servers(user) if server.event == slug]
+        for server in mine:
+            if not server.stopping:
+                log.info("event %s: stopping server %r of %s", slug, server.name, user)
+                try:
+                    await self.hub.stop(user, server.name)
+                except HubRefused as refusal:
+                    # it may be in the middle of something; the next round looks again
+                    log.warning("server %r of %s was not stopped: %s", server.name, user, refusal)
+        return len(mine)
+
+    async def _told(self, event: Event) -> Event:
+        try:
+            await self.push()
+        except (HubSilent, HubRefused) as error:
+            log.warning("the hub was not told of event %s yet: %s", event.slug, error)
+        return event
+
+    def _now(self) -> int:
+        return int(self.clock())

@@ -1,0 +1,368 @@
+#!/usr/bin/python3 -IS
+"""hpchub-reserve: makes, changes and removes Slurm's reservations for events, and touches no others.
+
+Not installed by default.  A site that wants its hub to make reservations by itself installs it root-owned, outside the
+hub's Python, and lets the hub's user start exactly this program without arguments, as an account that is an operator
+of Slurm's (``AdminLevel=Operator`` is enough); it needs no right of root's.  It reads one JSON request on standard
+input and writes one JSON answer on standard output.  Standard library only, Python 3.9 or newer.
+
+What must hold, whoever sends whatever:
+
+- the name begins with the policy's prefix, so that no other reservation is made, changed or removed;
+- nodes, length, distance and number of reservations stay within the policy, also by many small changes;
+- only the policy's partitions and accounts; no flags, so that nothing overlaps and no job of others is ended;
+- only the policy's ``scontrol`` runs, by absolute path, as an argument list, in an environment made here.
+
+The policy is the file ``hpchub-reserve.json`` beside this program::
+
+    {"prefix": "hpchub_", "accounts": ["tra26_*"], "scontrol": "/usr/bin/scontrol", "environment": {},
+     "clusters": {"leonardo": {"partitions": ["boost_usr_prod"], "most_nodes": 25, "slurm_conf": "/etc/…"}},
+     "most_minutes": 4320, "most_days_ahead": 180, "most_reservations": 10}
+
+``accounts`` are shell-style patterns; ``slurm_conf`` may be absent: the cluster is then found through slurmdbd;
+``most_nodes`` and ``most_reservations`` are for all reservations on a cluster, the former at a time.
+
+Requests, times in seconds since 1970, ``starts_epoch`` null for now::
+
+    {"verb": "create", "cluster": …, "name": …, "partition": …, "nodes": …, "account": …,
+     "starts_epoch": …, "ends_epoch": …}
+    {"verb": "change", "cluster": …, "name": …, "nodes": …, "starts_epoch": …, "ends_epoch": …}
+    {"verb": "delete", "cluster": …, "name": …}
+
+A change has at least one of its three last keys.  Answers: ``{"ok": true, "reservation": {"name": …, "nodes": …,
+"starts_epoch": …, "ends_epoch": …}}`` as Slurm has it now (null once it is removed), or ``{"ok": false, "kind": …,
+"message": …}`` with one of these kinds: ``refused`` by the policy or the form; ``slurm``, in its own words;
+``unclear``, what Slurm may have carried out although its command failed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from typing import Any, NoReturn
+
+REQUEST_LIMIT = 16 * 1024
+COMMAND_SECONDS = 60
+DAY_SECONDS = 86400
+
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+PREFIX = re.compile(r"[a-z][a-z0-9]{0,14}_")
+NOT_FOUND = re.compile(r"not found|reservation is invalid", re.IGNORECASE)
+NO_ANSWER = re.compile(
+    r"timed out|Unable to contact|Zero Bytes|Unexpected message|Connection (refused|reset)", re.IGNORECASE
+)
+"""What Slurm's commands say when their daemon did not answer, as in ``hpchub-launch``."""
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """The request is against the policy or not of the expected form."""
+
+
+class SlurmSaid(Exception):
+    """Slurm's command failed; the text is its own."""
+
+
+class Unclear(Exception):
+    """Slurm's command got no answer: its controller may have carried the request out all the same."""
+
+
+def policy_beside(program: str) -> Json:
+    """Read the policy, if only root can have written it and this program."""
+    folder = os.path.dirname(program)
+    path = os.path.join(folder, "hpchub-reserve.json")
+    for each in (program, path, folder):
+        status = os.stat(each)
+        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise Refused(f"{each} must belong to root and be writable by root alone")
+    with open(path, encoding="utf-8") as file:
+        policy: Json = json.load(file)
+    # An empty prefix would open every reservation of the site.
+    if not PREFIX.fullmatch(str(policy.get("prefix", ""))):
+        raise Refused("the policy's prefix is not a word of a-z and 0-9 with a _ at its end")
+    return policy
+
+
+def word(request: Json, key: str) -> str:
+    """Take one name of the request, whole and of its form."""
+    value = request.pop(key, None)
+    if not isinstance(value, str) or not WORD.fullmatch(value):
+        raise Refused(f"{key} is missing or not of the expected form")
+    return value
+
+
+def number(request: Json, key: str) -> int:
+    """Take one whole number of the request; a true is none."""
+    value = request.pop(key, None)
+    if type(value) is not int or not 0 < value < 10**11:
+        raise Refused(f"{key} is missing or not of the expected form")
+    return value
+
+
+def nothing_left(request: Json) -> None:
+    """Refuse what nobody has taken: an unknown key is a misunderstanding or an attempt."""
+    if request:
+        raise Refused(f"unknown keys: {', '.join(sorted(key[:64] for key in request))}")
+
+
+def own_name(request: Json, policy: Json) -> str:
+    """Take the name of a reservation, if it is one of ours."""
+    name = word(request, "name")
+    prefix = policy["prefix"]
+    if not name.startswith(prefix) or name == prefix:
+        raise Refused(f"the name {name} does not begin with {prefix}")
+    return name
+
+
+def known_cluster(request: Json, policy: Json) -> str:
+    """Take the cluster of the request, if the policy names it."""
+    cluster = word(request, "cluster")
+    if cluster not in policy["clusters"]:
+        raise Refused(f"the cluster {cluster} is not one of {', '.join(policy['clusters'])}")
+    return cluster
+
+
+class Cluster:
+    """One cluster's scontrol, and what the policy allows there."""
+
+    def __init__(self, name: str, policy: Json) -> None:
+        self.name = name
+        self.policy = policy
+        self.own: Json = policy["clusters"][name]
+
+    def scontrol(self, *words: str) -> str:
+        """Run one command; give what it wrote."""
+        conf = self.own.get("slurm_conf")
+        way = [] if conf else ["--cluster=" + self.name]
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "SLURM_TIME_FORMAT": "%s",
+            **self.policy.get("environment", {}),
+            **({"SLURM_CONF": conf} if conf else {}),
+        }
+        return run([self.policy["scontrol"], "--all", "--oneliner", *way, *words], environment)
+
+    def reservations(self) -> list[Json]:
+        """Give our reservations here, as Slurm has them."""
+        return [
+            found
+            for found in map(reading, self.scontrol("show", "reservation").splitlines())
+            if found is not None and found["name"].startswith(self.policy["prefix"])
+        ]
+
+    def check(self, name: str, nodes: int, starts: int | None, ends: int, now: float) -> None:
+        """Refuse what is larger, longer or further away than the policy allows, the others of ours counted too."""
+        begins = now if starts is None else starts
+        if ends <= max(begins, now):
+            raise Refused("ends_epoch is not after the beginning, or past")
+        if ends - begins > self.policy["most_minutes"] * 60:
+            raise Refused(f"a reservation may last at most {self.policy['most_minutes']} minutes")
+        if ends > now + self.policy["most_days_ahead"] * DAY_SECONDS:
+            raise Refused(f"a reservation may end at most {self.policy['most_days_ahead']} days from now")
+        others = [each for each in self.reservations() if each["name"] != name]
+        if len(others) >= self.policy["most_reservations"]:
+            raise Refused(f"there are {len(others)} reservations already, as many as the policy allows")
+        taken = sum(each["nodes"] for each in others if each["starts_epoch"] < ends and each["ends_epoch"] > begins)
+        most = self.own["most_nodes"]
+        if taken + nodes > most:
+            raise Refused(f"reservations on {self.name} may have {most} nodes at a time, others have {taken} then")
+
+
+def reading(line: str) -> Json | None:
+    """Read a line of ``scontrol show reservation``; None where it has none."""
+    pairs = dict(item.partition("=")[::2] for item in line.split())
+    try:
+        return {
+            "name": pairs["ReservationName"],
+            "nodes": int(pairs.get("NodeCnt", 0)),
+            "starts_epoch": int(pairs["StartTime"]),
+            "ends_epoch": int(pairs["EndTime"]),
+        }
+    except (KeyError, ValueError):
+        return None
+
+
+def run(argv: list[str], environment: dict[str, str]) -> str:
+    """Run one command and return what it wrote to its output."""
+    try:
+        process = subprocess.Popen(
+            argv,
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Refused(f"{argv[0]} cannot be started: {error.strerror}") from None
+    try:
+        out, err = process.communicate(timeout=COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise Unclear(f"{os.path.basename(argv[0])} gave no answer in {COMMAND_SECONDS} s") from None
+    said = out.decode("utf-8", "replace")
+    if process.returncode != 0:
+        words = (err.decode("utf-8", "replace").strip() or said.strip())[-2000:]
+        words = words or f"{argv[0]} ended with {process.returncode}"
+        raise Unclear(words) if NO_ANSWER.search(words) else SlurmSaid(words)
+    return said
+
+
+def as_it_is(cluster: Cluster, name: str) -> Json | None:
+    """Give a reservation as Slurm has it; None where it has none."""
+    return next((each for each in cluster.reservations() if each["name"] == name), None)
+
+
+def moment(epoch: int | None) -> str:
+    """Write a time so that no zone matters."""
+    return "now" if epoch is None else f"uts{epoch}"
+
+
+def create(request: Json, cluster: Cluster) -> Json:
+    """Make a reservation of whole nodes for one account."""
+    name, partition, account = own_name(request, cluster.policy), word(request, "partition"), word(request, "account")
+    nodes, ends = number(request, "nodes"), number(request, "ends_epoch")
+    starts = beginning(request)
+    nothing_left(request)
+    if partition not in cluster.own["partitions"]:
+        raise Refused(f"the partition {partition} is not one of {', '.join(cluster.own['partitions'])}")
+    allowed = cluster.policy["accounts"]
+    if not any(fnmatch.fnmatchcase(account.lower(), pattern.lower()) for pattern in allowed):
+        raise Refused(f"the account {account} is not one of {', '.join(allowed)}")
+    cluster.check(name, nodes, starts, ends, time.time())
+    if as_it_is(cluster, name) is not None:
+        raise Refused(f"there is a reservation {name} already")
+    cluster.scontrol(
+        "create",
+        "reservation",
+        f"ReservationName={name}",
+        f"PartitionName={partition}",
+        f"NodeCnt={nodes}",
+        f"StartTime={moment(starts)}",
+        f"EndTime={moment(ends)}",
+        f"Accounts={account}",
+    )
+    try:
+        return confirmed(cluster, name, nodes)
+    except SlurmSaid:
+        cluster.scontrol("delete", f"ReservationName={name}")
+        raise
+
+
+def change(request: Json, cluster: Cluster) -> Json:
+    """Change how long a reservation lasts, or how many nodes it has."""
+    name = own_name(request, cluster.policy)
+    words: list[str] = []
+    asked: Json = {}
+    if "nodes" in request:
+        asked["nodes"] = number(request, "nodes")
+        words.append(f"NodeCnt={asked['nodes']}")
+    if "starts_epoch" in request:
+        asked["starts_epoch"] = beginning(request)
+        words.append(f"StartTime={moment(asked['starts_epoch'])}")
+    if "ends_epoch" in request:
+        asked["ends_epoch"] = number(request, "ends_epoch")
+        words.append(f"EndTime={moment(asked['ends_epoch'])}")
+    nothing_left(request)
+    if not words:
+        raise Refused("a change needs nodes, starts_epoch or ends_epoch")
+    before = as_it_is(cluster, name)
+    if before is None:
+        raise Refused(f"there is no reservation {name}")
+    after: Json = {**before, **asked}
+    cluster.check(name, after["nodes"], after["starts_epoch"], after["ends_epoch"], time.time())
+    cluster.scontrol("update", f"ReservationName={name}", *words)
+    try:
+        return confirmed(cluster, name, after["nodes"])
+    except SlurmSaid:
+        cluster.scontrol("update", f"ReservationName={name}", f"NodeCnt={before['nodes']}")
+        raise
+
+
+def beginning(request: Json) -> int | None:
+    """Take the beginning, null for now."""
+    if request.get("starts_epoch", 0) is None:
+        del request["starts_epoch"]
+        return None
+    return number(request, "starts_epoch")
+
+
+def confirmed(cluster: Cluster, name: str, nodes: int) -> Json:
+    """Look what came of it: Slurm 22.05 makes and changes reservations also where it has fewer nodes to give."""
+    found = as_it_is(cluster, name)
+    if found is None:
+        raise Unclear(f"Slurm has no reservation {name}, although its command succeeded")
+    if found["nodes"] < nodes:
+        raise SlurmSaid(f"Slurm gave {name} only {found['nodes']} of {nodes} nodes")
+    return {"reservation": found}
+
+
+def delete(request: Json, cluster: Cluster) -> Json:
+    """Remove a reservation; what is not there is removed already.  Slurm refuses while jobs run in it."""
+    name = own_name(request, cluster.policy)
+    nothing_left(request)
+    try:
+        cluster.scontrol("delete", f"ReservationName={name}")
+    except SlurmSaid as error:
+        if not NOT_FOUND.search(str(error)):
+            raise
+    return {"reservation": None}
+
+
+VERBS = {"create": create, "change": change, "delete": delete}
+
+
+def answer_to(raw: bytes, policy: Json) -> Json:
+    """Carry out one request."""
+    if len(raw) > REQUEST_LIMIT:
+        raise Refused(f"the request is longer than {REQUEST_LIMIT} bytes")
+    try:
+        request = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Refused("the request is not JSON") from None
+    if not isinstance(request, dict):
+        raise Refused("the request is not a JSON object")
+    verb = request.pop("verb", None)
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise Refused(f"verb must be one of {', '.join(VERBS)}")
+    cluster = Cluster(known_cluster(request, policy), policy)
+    return {"ok": True, **VERBS[verb](request, cluster)}
+
+
+def finish(answer: Json) -> NoReturn:
+    """Write the answer and end: with 0 if the request was carried out."""
+    json.dump(answer, sys.stdout)
+    sys.stdout.write("\n")
+    sys.exit(0 if answer["ok"] else 1)
+
+
+def main() -> NoReturn:
+    """Answer the one request on standard input."""
+    try:
+        if len(sys.argv) > 1:
+            raise Refused("this program takes its request on standard input, and no arguments")
+        policy = policy_beside(os.path.realpath(__file__))
+        finish(answer_to(sys.stdin.buffer.read(REQUEST_LIMIT + 1), policy))
+    except Refused as error:
+        finish({"ok": False, "kind": "refused", "message": str(error)})
+    except SlurmSaid as error:
+        finish({"ok": False, "kind": "slurm", "message": str(error)})
+    except Unclear as error:
+        finish({"ok": False, "kind": "unclear", "message": str(error)})
+    except Exception as error:
+        finish({"ok": False, "kind": "unclear", "message": f"hpchub-reserve failed: {type(error).__name__}"})
+
+
+if __name__ == "__main__":
+    main()

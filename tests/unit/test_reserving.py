@@ -1,0 +1,213 @@
+"""Reservations that the console makes by itself: when, once, and away again; with the real store and a scripted door.
+
+The real door, the real Slurm and a real event are in the ring ``events``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hpchub.catalogue.site import ReserverSettings
+from hpchub.console.reserver import Reserver
+from hpchub.console.reserving import RETRY_SECONDS, Reservations
+from tests.unit.data.console import HOUR, NINE, Console, SmallHub
+from tests.unit.data.world import demo_catalogue
+
+NAME = "hpchub_gpu-school"
+SLUG = "gpu-school"
+WANTED: dict[str, Any] = {
+    "name": NAME,
+    "cluster": "leonardo",
+    "partition": "boost_usr_prod",
+    "starts_epoch": NINE - 1800,
+    "ends_epoch": NINE + 8 * HOUR,
+    "nodes": 1,
+    "account": "tra26_hack",
+}
+MADE = json.dumps({"ok": True, "reservation": {"name": NAME, "nodes": 1, "starts_epoch": 1, "ends_epoch": 2}})
+
+
+def refused(kind: str, message: str) -> str:
+    return json.dumps({"ok": False, "kind": kind, "message": message})
+
+
+@dataclass
+class RoomyHub(SmallHub):
+    """Knows which reservation the event needs, and what Slurm has."""
+
+    until_epoch: int | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/hpchub/capacity") and not self.away:
+            told = {"missing": False, "findings": [], "reservation": WANTED, "reserved_until_epoch": self.until_epoch}
+            return httpx.Response(200, json=told)
+        return super().__call__(request)
+
+
+class Door:
+    """Answers what it is told to, and keeps what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "door"
+        self.path.write_text(f"#!/bin/sh\ncat >> {folder}/asked; echo >> {folder}/asked\ncat {folder}/answer\n")
+        self.path.chmod(0o755)
+        self.answer(MADE)
+
+    def answer(self, text: str) -> None:
+        (self.folder / "answer").write_text(text)
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        path = self.folder / "asked"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def verbs(self) -> list[str]:
+        return [each["verb"] for each in self.asked]
+
+
+@dataclass
+class World:
+    """A console with an event, and its door."""
+
+    console: Console
+    hub: RoomyHub
+    door: Door
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with nothing but what is on the disk."""
+        self.console.start()
+        settings = ReserverSettings(door=(str(self.door.path),))
+        self.reservations = Reservations(self.console.verbs, Reserver(settings))
+
+    async def round(self) -> None:
+        await self.reservations.keep()
+
+    async def record(self) -> list[str]:
+        acts = self.console.verbs.store.record(SLUG)
+        return [act.verb for act in acts if act.verb.startswith("reservation")]
+
+    def over(self, *, cleared: bool) -> None:
+        """Its time has come, and perhaps nothing of it runs any more."""
+        self.console.now_epoch = NINE + 8 * HOUR
+        if cleared:
+            self.console.verbs.store.cleared(SLUG, NINE + 8 * HOUR)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    console = Console(tmp_path)
+    console.hub = hub = RoomyHub()
+    return World(console, hub, Door(tmp_path))
+
+
+async def test_an_event_that_takes_place_gets_its_reservation_once(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    await world.round()
+    assert world.door.asked == [{"verb": "create", **WANTED}]
+    assert await world.record() == ["reservation-asked", "reservation-made"]
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    world.restart()
+    await world.round()
+    assert len(world.door.asked) == 1
+
+
+async def test_a_reservation_of_another_name_is_somebody_else_s_to_make(world: World) -> None:
+    await world.console.create(reservation="s_tra_school")
+    await world.console.create(title="Other")
+    await world.round()
+    assert world.door.asked == []
+
+
+async def test_a_site_without_the_door_makes_none(world: World) -> None:
+    catalogue = demo_catalogue()
+    site = catalogue.site.model_copy(update={"reservations": None})
+    world.console.catalogue = replace(catalogue, site=site)
+    await world.console.create(reservation=NAME)
+    await world.round()
+    assert world.door.asked == []
+
+
+async def test_it_is_removed_when_nothing_of_the_event_runs_any_more(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.over(cleared=False)
+    await world.round()
+    assert world.door.verbs == ["create"]
+    world.over(cleared=True)
+    await world.round()
+    await world.round()
+    world.restart()
+    await world.round()
+    assert world.door.verbs == ["create", "delete"]
+    assert (await world.record())[-1] == "reservation-removed"
+
+
+async def test_what_was_there_before_is_never_removed(world: World) -> None:
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.over(cleared=True)
+    await world.round()
+    assert world.door.asked == [] and await world.record() == []
+
+
+async def test_a_refusal_is_noted_once_and_tried_again_later(world: World) -> None:
+    world.door.answer(refused("slurm", "Requested nodes are busy"))
+    await world.console.create(reservation=NAME)
+    await world.round()
+    await world.round()
+    assert world.door.verbs == ["create"]
+    world.console.now_epoch += RETRY_SECONDS
+    await world.round()
+    assert await world.record() == ["reservation-asked", "reservation-refused"]
+    world.door.answer(MADE)
+    world.console.now_epoch += RETRY_SECONDS
+    await world.round()
+    assert await world.record() == ["reservation-asked", "reservation-refused", "reservation-made"]
+
+
+async def test_a_console_that_was_killed_after_asking_finds_its_reservation_again(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    world.door.answer("")
+    await world.round()
+    assert await world.record() == ["reservation-asked", "reservation-unclear"]
+    world.restart()
+    world.door.answer(refused("refused", f"there is a reservation {NAME} already"))
+    await world.round()
+    assert (await world.record())[-1] == "reservation-made"
+    world.door.answer(MADE)
+    world.over(cleared=True)
+    await world.round()
+    assert world.door.verbs[-1] == "delete"
+
+
+async def test_a_name_that_another_one_has_stays_the_other_one_s(world: World) -> None:
+    world.door.answer(refused("refused", f"there is a reservation {NAME} already"))
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.over(cleared=True)
+    await world.round()
+    assert "delete" not in world.door.verbs
+
+
+async def test_a_reservation_that_ends_too_early_lasts_until_the_event_ends(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.hub.until_epoch = NINE + HOUR
+    await world.round()
+    await world.round()
+    assert world.door.asked[1:] == [
+        {"verb": "change", "cluster": "leonardo", "name": NAME, "ends_epoch": NINE + 8 * HOUR}
+    ]
