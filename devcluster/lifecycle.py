@@ -33,7 +33,7 @@ from devcluster.nodes import resume_nodes, unusable_nodes
 from devcluster.spec import ClustersSpec, PeopleSpec, require_known_allocations
 
 COMMANDS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacctmgr", "useradd", "userdel")
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 
 
 def up(layout: Layout, clusters: ClustersSpec, wanted: PeopleSpec) -> None:

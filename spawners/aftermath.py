@@ -11,8 +11,8 @@ from hpchub.errors import LauncherError
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Session
 
-_VERDICT_SECONDS = 10
-"""How long the accounting may take; a slurmdbd that is down leaves the sentence as it is."""
+_VERDICT_SECONDS = 30
+"""How long the accounting may take, which lags behind on a busy cluster; without it the sentence stays as it is."""
 _WITH_LOG = frozenset(
     {
         Ending.BROKEN_ENVIRONMENT,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import object_session
 from traitlets import default
 from wrapspawner import WrapSpawner
 
+from hpchub.audit import record
 from hpchub.engine import Engine
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Report, Session
@@ -115,10 +116,30 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         self.signal.fire()
 
     def _look_into(self, session: Session) -> None:
-        """Find out more about an end, once."""
-        if self._looked_into is not session and aftermath.has_questions(session):
-            self._looked_into = session
-            self.engine.keep(aftermath.look_into(self, session), f"looking into {session.id}")
+        """Find out more about an end, once, and write it into the audit record."""
+        if self._looked_into is session:
+            return
+        self._looked_into = session
+        if aftermath.has_questions(session):
+            self.engine.keep(self._find_out(session), f"looking into {session.id}")
+        else:
+            self._record_end(session)
+
+    async def _find_out(self, session: Session) -> None:
+        try:
+            await aftermath.look_into(self, session)
+        finally:
+            self._record_end(session)
+
+    def _record_end(self, session: Session) -> None:
+        record.session_ended(self.event_log, session)
+        if self.session is session:
+            self.engine.storage.soon(self)
+
+    @property
+    def event_log(self) -> Any:
+        """The hub's event log."""
+        return self.user.settings.get("eventlog")
 
     def let_the_next_in(self) -> None:
         """The start is on its way: whoever waits outside to start another server can come in."""
@@ -153,6 +174,9 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         if self.orm_spawner.server is None:
             # JupyterHub has ended this server; the hub died before the session was stored as over.
             self._revoke(session)
+        if session.over and not session.recorded:
+            # likewise, before its end was written into the record
+            self._record_end(session)
 
     def clear_state(self) -> None:
         """Keep the last session, which is over, for whoever asks what happened; forget the child."""
@@ -183,6 +207,19 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         was_ready = session.phase is Phase.READY
         if session.accept(report):
             self._changed_from(was_ready, session)
+
+    def withdraw(self, sentence: str) -> None:
+        """End the session of somebody who may no longer have one; their job is cancelled.
+
+        Args:
+            sentence: why, for them.
+        """
+        session = self.session
+        if session is None or session.over:
+            return
+        was_ready = session.phase is Phase.READY
+        session.end(Ending.ACCESS_ENDED, detail=sentence)
+        self._changed_from(was_ready, session)
 
     def _changed_from(self, was_ready: bool, session: Session) -> None:
         self.changed()
@@ -215,6 +252,8 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
 
     def start(self) -> Any:
         """Run the session that the choice began."""
+        if self.session is not None:
+            record.session_begun(self.event_log, self.session, record.actor(self.handler))
         return self.construct_child().start()
 
     async def poll(self) -> int | None:

@@ -215,13 +215,13 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
     def _check_patience(self) -> None:
         """End a session whose job runs but stays silent; the time in the queue does not count."""
         session = self.session
-        if not session.runs_since_epoch or session.over:
+        if not session.runs_since_epoch or session.over or self.engine.listens_epoch is None:
             return
         cluster = self.engine.catalogue.site.clusters.get(session.request.cluster)
         if cluster is None:
             return
         # Measured from when this hub process could have heard it: a restart must not end a session.
-        waited = time.time() - max(session.runs_since_epoch, self.engine.started_epoch)
+        waited = time.time() - max(session.runs_since_epoch, self.engine.listens_epoch)
         late = waited - cluster.contact_seconds
         # The crowd is counted last: each session that starts comes here four times a second.
         if not session.contacted and late > 0 and late > self._crowd_seconds():
@@ -308,6 +308,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
 
 _OURS = frozenset(
     {
+        Ending.ACCESS_ENDED,
         Ending.BUDGET_SPENT,
         Ending.HUB_UNREACHABLE,
         Ending.NODE_UNREACHABLE,

@@ -13,7 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import small
 from tests.support.site import Site
+
+LOCAL = """\
+from jupyterhub.handlers.base import BaseHandler
+
+# whatever leaks into a log leaks at this level
+c.JupyterHub.log_level = 10
+c.Spawner.debug = True
+# so long does the API wait for a start before it answers 202, and every test that queues with it
+BaseHandler.slow_spawn_timeout = 3
+"""
+"""The site's own settings file."""
 
 
 def pytest_report_header() -> str | None:
@@ -30,10 +42,9 @@ def started_site() -> Iterator[Site]:
         pytest.fail("this ring makes users and needs its own ports: run it by ./run test RING")
     site = Site(Path("/run/hpchub-test"))
     site.up()
-    # The site's own settings file: whatever leaks into a log leaks at this level.
-    local = site.folder / "site" / "jupyterhub_local.py"
-    local.write_text("c.JupyterHub.log_level = 10\nc.Spawner.debug = True\n")
-    site.restart_hub()
+    (site.folder / "site" / "jupyterhub_local.py").write_text(LOCAL)
+    site.kill_hub()
+    site.start_hub()
     yield site
     site.stop()
 
@@ -43,3 +54,10 @@ def site(started_site: Site) -> Iterator[Site]:
     """The site, without servers before and after each test."""
     yield started_site
     started_site.stop_servers()
+
+
+@pytest.fixture
+def small_servers(started_site: Site) -> Iterator[None]:
+    """Sessions that a test starts have a small notebook server, for tests that do not look at JupyterLab."""
+    with small.small_servers(started_site.folder / "environments"):
+        yield

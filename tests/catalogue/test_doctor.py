@@ -26,6 +26,7 @@ def test_it_has_looked_at_everything(examined: Done) -> None:
     looked_at = {(each["subject"], each["place"]) for each in examined.json}
     once = {"catalogue", "launcher", "policy", "state folder", "free space", "secrets", "environments", "hub"}
     once |= {
+        "reserver",
         "versions",
         "proxy",
         "hub settings",
@@ -36,7 +37,7 @@ def test_it_has_looked_at_everything(examined: Done) -> None:
         "munge",
     }
     everywhere = {"door", "slurmctld", "PrivateData", "AccountingStoreFlags", "Slurm versions", "clocks"}
-    everywhere |= {"partitions", "slurmdbd", "job", "node to hub", "hub to node", "munge"}
+    everywhere |= {"reservations", "partitions", "slurmdbd", "job", "node to hub", "hub to node", "munge"}
     assert looked_at == {(each, "") for each in once} | {
         (each, cluster) for each in everywhere for cluster in ("leonardo", "it4lia")
     }

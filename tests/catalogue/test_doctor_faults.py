@@ -140,6 +140,20 @@ def wrong_door(site: Site) -> Iterator[Path]:
 
 
 @contextmanager
+def wrong_door_of_reservations(site: Site) -> Iterator[Path]:
+    with copied(site, "planted") as files:
+        files.change_site(reservations__door=["sudo", "-n", str(site.folder / "libexec" / "hpchub-reserve")])
+        yield files.site
+
+
+@contextmanager
+def other_prefix_of_reservations(site: Site) -> Iterator[Path]:
+    with copied(site, "planted") as files:
+        files.change_site(reservations__prefix="event_")
+        yield files.site
+
+
+@contextmanager
 def wrong_catalogue(site: Site) -> Iterator[Path]:
     with copied(site, "planted") as files:
         files.add_profile("general/wrong", default_size="huge")
@@ -159,6 +173,8 @@ FAULTS: list[tuple[Plant, str, str, str]] = [
     (silent_controller, "slurmctld", "Slurm on leonardo does not answer", "Is slurmctld running"),
     (partition_down, "partitions", "Partition lrd_all_serial is down", "State=UP"),
     (wrong_door, "door", "there is no /usr/local/libexec/hpchub-lunch", "Set `launcher.door` in the site file"),
+    (wrong_door_of_reservations, "reservations", "a password is required", "a line in sudoers for exactly this"),
+    (other_prefix_of_reservations, "reservations", "does not begin with hpchub_", "in its policy be the same"),
     (wrong_catalogue, "catalogue", "default_size", "hpchub profiles lint"),
 ]
 

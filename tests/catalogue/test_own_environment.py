@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.choices import ADA
+from tests.support import choices
+from tests.support.builds import new_root
 from tests.support.kernel import execute, start_kernel
 from tests.support.site import Site
 
+ADA = {**choices.ADA, "profile": "general/data-preparation"}
+"""Its environment is the smallest one: it is copied, brought and built again here."""
 TARGET = "x86_64-demo"
 WHERE = "import sys; print(sys.prefix)"
 
@@ -42,7 +45,7 @@ def two_builds(site: Site) -> Iterator[tuple[str, str, str]]:
     profile = json.loads(hpchub(site, "list", "--json"))
     row = next(row for row in profile if row["current"] and row["environment"] == environment_of(site))
     copy = Path(row["path"]).with_name("0123456789ab")
-    shutil.copytree(row["path"], copy, symlinks=True)
+    subprocess.run(["cp", "--archive", row["path"], copy], check=True)
     yield row["environment"], row["build"], copy.name
     hpchub(site, "switch", row["environment"], "--target", TARGET, "--build", row["build"])
     shutil.rmtree(copy, ignore_errors=True)
@@ -78,22 +81,19 @@ def test_a_running_session_keeps_its_build(site: Site, two_builds: tuple[str, st
 
 def test_a_second_root_is_built_from_the_cache_alone(site: Site) -> None:
     # This ring has no network, so what is not in uv's cache cannot be had.
-    folder = site.folder / "second"
-    folder.mkdir()
+    cache = Path(os.environ["HPCHUB_DEMO_CACHE"])
+    variables = {**os.environ, "UV_CACHE_DIR": str(cache / "uv"), "UV_OFFLINE": "1"}
     text = (site.folder / "site" / "site.yaml").read_text()
-    text = re.sub(r"environments_root: .*", f"environments_root: {folder}/environments", text)
-    (folder / "site.yaml").write_text(re.sub(r"(?m)^profiles: .*", f"profiles: {site.folder}/site/profiles", text))
+    text = re.sub(r"(?m)^profiles: .*", f"profiles: {site.folder}/site/profiles", text)
     name = environment_of(site)
     command = [str(site.folder / "venv" / "bin" / "hpchub"), "environments", "build", name, "--target", TARGET]
-    cache = {"UV_CACHE_DIR": f"{os.environ['HPCHUB_DEMO_CACHE']}/uv", "UV_OFFLINE": "1"}
-    try:
-        options = [*command, "--site", str(folder / "site.yaml")]
-        done = subprocess.run(options, capture_output=True, text=True, env={**os.environ, **cache}, check=False)
+    with new_root(cache) as root:
+        (root / "site.yaml").write_text(re.sub(r"environments_root: .*", f"environments_root: {root}", text))
+        options = [*command, "--site", str(root / "site.yaml")]
+        done = subprocess.run(options, capture_output=True, text=True, env=variables, check=False)
         assert done.returncode == 0, done.stderr
         first = (site.folder / "environments" / name / TARGET / "current").resolve()
-        assert Path(done.stdout.strip()).resolve() == folder / "environments" / name / TARGET / first.name
-    finally:
-        shutil.rmtree(folder)
+        assert Path(done.stdout.strip()).resolve() == root / name / TARGET / first.name
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ def broken_python(site: Site) -> Iterator[Site]:
 def test_an_environment_that_does_not_run_shows_what_the_shell_said(broken_python: Site) -> None:
     site = broken_python
     assert site.start("ada", FREE).status in (201, 202, 500)
-    over = wait_for_end(site, "ada", 30)
+    over = wait_for_end(site, "ada", 90)
     assert over["ending"] == "broken-environment"
     assert "bin/python: cannot execute" in refine(site, over, "log_tail", "cannot execute")["log_tail"]
 
@@ -83,7 +83,7 @@ def test_an_environment_that_does_not_run_shows_what_the_shell_said(broken_pytho
 def test_no_token_and_no_control_character_is_in_what_is_shown(site: Site) -> None:
     with jupyter_config("ada", TELLS_ITS_TOKEN + "sys.exit(3)\n"):
         assert site.start("ada", FREE).status in (201, 202, 500)
-        over = wait_for_end(site, "ada", 30)
+        over = wait_for_end(site, "ada", 90)
     assert over["ending"] == "server-exited"
     assert "told: … http://example.org/?token=… that was it" in over["log_tail"]
     answer = site.api("GET", f"/hpchub/sessions/{over['id']}/log", token=site.token_of("ada"))

@@ -63,7 +63,7 @@ def node_with_cgroups(only_serial0002: Site, tmp_path: Path) -> Iterator[Site]:
         yield site
         daemon.terminate()
     site.up()
-    until(lambda: not cgroups_of_slurm(), "Slurm's cgroups to be removed", 20)
+    until(lambda: not cgroups_of_slurm(), "Slurm's cgroups to be removed", 60)
 
 
 def pid_file(site: Site) -> Path:

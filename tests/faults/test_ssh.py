@@ -125,7 +125,7 @@ def test_a_certificate_that_expires_ends_no_session_and_a_new_one_heals(site: Si
     why = f"the certificate {expired.certificate} expired at "
     expired.cut()
     until(lambda: expired.log().count("Certificate invalid: expired") > 1, "two sign-ins to be refused", 60)
-    until(lambda: is_silent(site), "the hub to notice", 30)
+    until(lambda: is_silent(site), "the hub to notice", 90)
     assert reachable(site) and site.server("bruno")["ready"]
     refused = site.start("bruno", BRUNO, "other")
     assert refused.status == 400
@@ -209,7 +209,7 @@ def submitting(user: str) -> bool:
 def test_a_killed_hub_leaves_no_connection_and_finds_its_session_again(site: Site, login_node: LoginNode) -> None:
     session = run(site, "bruno", BRUNO)
     site.kill_hub()
-    until(lambda: not masters(), "its connection to be gone", 10)
+    until(lambda: not masters(), "its connection to be gone", 60)
     login_node.put_before_it4lia()
     healed(site, session)
     assert len(masters()) == 1

@@ -15,6 +15,8 @@ from tests.support.choices import ADA
 from tests.support.form import FormSession
 from tests.support.site import REPOSITORY, SYSTEM_PYTHON, Site
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 PREPARATION = {"profile": "general/data-preparation", "allocation": "aifac_agri01", "minutes": 30}
 """The cheapest choice that differs from the default in every respect."""
 HERS = (

@@ -12,6 +12,8 @@ from tests.support.form import FormSession
 from tests.support.site import Answer, Site
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 SITE_DEFAULT = ("agrifood/remote-sensing", "aifac_agri01", 120)
 ACCEPTED = {"profile": "general/data-preparation", "allocation": "aifac_agri01", "size": "small", "minutes": 30}
 LAST = ("general/data-preparation", "aifac_agri01", 30)

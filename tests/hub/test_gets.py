@@ -149,6 +149,7 @@ def test_no_link_starts_a_server_for_somebody_else(started_site: Site, preset: s
     assert status == 200
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_no_link_starts_the_last_choice_again(site: Site, ada: FormSession) -> None:
     site.run("ada", {"profile": "general/data-preparation", "allocation": "aifac_agri01", "minutes": 15})
     site.stop_servers()

@@ -252,6 +252,7 @@ def test_it_submits_as_the_user_and_with_nothing_of_its_own_environment(launcher
     assert [line for line in lines if line.startswith(("OF_ROOT", "SUDO_", "HPCHUB_"))] == []
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_the_job_of_another_user_is_not_cancelled(launcher: Path, site: Site) -> None:
     session = site.run("ada", FREE)
     for user in ("bruno", "carla"):

@@ -51,6 +51,7 @@ def test_a_token_that_is_none_gives_nothing(site: Site, token: str) -> None:
     assert site.api("GET", PATH, token=token).status == 403
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_every_choice_in_it_can_be_started(site: Site) -> None:
     (place,) = of(site, "ada")["general/data-preparation"]["places"]
     choice = place["choices"][0]

@@ -47,6 +47,7 @@ def test_a_mistake_leaves_the_offers_as_they_were_and_is_told(site: Site, profil
     assert "Possible: small, medium." in refusal(site)
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_a_profile_that_disappears_does_not_end_its_sessions(site: Site, profile: Path) -> None:
     session = site.run("ada", ADA)
     profile.rename(profile.with_name("vineyards.yaml"))

@@ -152,7 +152,7 @@ def test_who_looks_at_a_server_that_is_just_failing_is_told_so(started_site: Sit
         seen.append(person.fetch(f"/user/{carla.user}/lab"))
         return started_site.session(carla.user)["phase"] == "ended" and "out of luck" in seen[-1].source
 
-    until(is_over, "the page to say how it ended", 30)
+    until(is_over, "the page to say how it ended", 90)
     assert [page.url for page in seen if page.status == 500] == []
 
 
@@ -213,6 +213,6 @@ def test_without_a_token_there_is_nothing_to_report(untouched: Site, ada: Runnin
         f"{untouched.hub_url}/hub/api/hpchub/sessions/{ada.id}", b'{"phase": "failed"}', method="POST"
     )
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60)
     assert refused.value.code == 403
     refused.value.close()

@@ -25,12 +25,14 @@ def stop(site: Site, user: str) -> None:
     until(lambda: not site.server(user).get("pending"), f"{user}'s server to be stopped")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_the_token_of_a_running_session_is_alive(site: Site) -> None:
     session = site.run("ada", FREE)
     answer = site.api("GET", "/user", token=token_of(session["id"]))
     assert (answer.status, answer.json["name"]) == (200, "ada")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_the_token_of_a_stopped_session_is_refused(site: Site) -> None:
     session = site.run("ada", FREE)
     token = token_of(session["id"])
@@ -38,6 +40,7 @@ def test_the_token_of_a_stopped_session_is_refused(site: Site) -> None:
     assert_dead(site, token, session["id"])
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_the_token_of_a_cancelled_job_is_refused(site: Site) -> None:
     session = site.run("ada", FREE)
     token = token_of(session["id"])
@@ -47,6 +50,7 @@ def test_the_token_of_a_cancelled_job_is_refused(site: Site) -> None:
     assert site.session("ada")["ending"] == "cancelled"
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_an_ended_sessions_token_does_not_speak_for_the_next_one(site: Site) -> None:
     first = site.run("ada", FREE)
     old = token_of(first["id"])
@@ -58,6 +62,7 @@ def test_an_ended_sessions_token_does_not_speak_for_the_next_one(site: Site) -> 
     assert site.session("ada")["phase"] == "ready"
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_the_token_of_a_session_that_ended_after_a_restart_of_the_hub_is_refused(site: Site) -> None:
     session = site.run("ada", FREE)
     token = token_of(session["id"])
@@ -72,6 +77,7 @@ def test_the_token_of_a_session_that_ended_after_a_restart_of_the_hub_is_refused
     assert not [note for note in notes if note.startswith("Server at ")]
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_the_token_of_a_session_that_was_stopped_before_the_restart_is_refused(site: Site) -> None:
     session = site.run("ada", FREE)
     token = token_of(session["id"])
@@ -95,6 +101,7 @@ def test_access_by_sharing_gives_no_voice(site: Site) -> None:
     assert site.session("ada")["phase"] == "ready"
 
 
+@pytest.mark.usefixtures("small_servers")
 @pytest.mark.parametrize("whose", ["the service's", "ada's own"])
 def test_not_even_those_who_may_stop_the_server_speak_for_it(site: Site, whose: str) -> None:
     session = site.run("ada", FREE)

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = REPOSITORY / ".cache" / "machine"
 PACKAGES = "systemd,systemd-sysv,git,ca-certificates"
 NAME = "hpchub-test"
-BOOT_SECONDS = 60.0
+BOOT_SECONDS = 120.0
+GIVEN = "/srv/cache"
+"""The folder of a machine for what it need not fetch; not among the traces."""
 T = TypeVar("T")
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 SETTINGS = (CA_BUNDLE, Path("/etc/resolv.conf"), Path("/etc/pip.conf"))
@@ -97,13 +99,18 @@ class Machine:
 
 
 @contextmanager
-def booted() -> Iterator[Machine]:
-    """Boot a fresh machine; everything that it needed on this host is gone at the end, also after a failure."""
+def booted(builds: Iterable[Path] = ()) -> Iterator[Machine]:
+    """Boot a fresh machine; everything that it needed on this host is gone at the end, also after a failure.
+
+    Args:
+        builds: builds of environments that the machine is given, as links: their folders in a cache of the demo
+            (``environments/agrifood/x86_64-demo/05cce412ec34``), which become those of the cache ``GIVEN``.
+    """
     with ExitStack() as undo:
         # one at a time: it has one name and one address; the lock is a socket's name, which goes with this process
         lock = undo.enter_context(socket.socket(socket.AF_UNIX))
         lock.bind(f"\0{NAME}")
-        root = undo.enter_context(_fresh_root())
+        root = undo.enter_context(_fresh_root(builds))
         groups = undo.enter_context(_control_groups())
         leader = undo.enter_context(_nspawn(root, groups))
         undo.enter_context(network_for(leader))
@@ -128,12 +135,17 @@ def golden_root() -> Path:
 
 
 @contextmanager
-def _fresh_root() -> Iterator[Path]:
+def _fresh_root(builds: Iterable[Path]) -> Iterator[Path]:
     golden, folder = golden_root(), CACHE / NAME
     root = folder / "root"
     _discard(folder)
     for name in ("upper", "work", "root"):
         (folder / name).mkdir(parents=True)
+    # before it is mounted: nothing can be linked into a mount
+    for build in builds:
+        target = folder / "upper" / GIVEN.lstrip("/") / build.relative_to(build.parents[3])
+        target.parent.mkdir(parents=True)
+        host("cp", "--archive", "--link", build, target)
     layers = f"lowerdir={golden},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     host("mount", "-t", "overlay", "overlay", "-o", layers, root)
     try:
@@ -174,7 +186,7 @@ def _control_groups() -> Iterator[list[Path]]:
                     (group / name).write_text((group.parent / name).read_text())
         yield groups
     finally:
-        _until(lambda: all(_remove_group(group) for group in groups), 10, "the control groups of the machine are empty")
+        _until(lambda: all(_remove_group(group) for group in groups), 60, "the control groups of the machine are empty")
 
 
 def _remove_group(group: Path) -> bool:

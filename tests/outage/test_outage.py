@@ -107,7 +107,7 @@ def work_through(room: Room, leaver: str, began: float) -> None:
     assert refused.status in (400, 503)
     assert refused.message.startswith("Slurm on leonardo has not answered since ")
     assert site.api("DELETE", site.server_path(leaver), seconds=90).status in (202, 204)
-    until(lambda: room.phase(leaver) == "ended", "the stop to be over for its user", 30)
+    until(lambda: room.phase(leaver) == "ended", "the stop to be over for its user", 60)
     assert site.session(leaver)["ending"] == "stop-owed"
     room.leave(leaver)
     last(OUTAGE_SECONDS, began, room.check_usable)

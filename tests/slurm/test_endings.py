@@ -45,6 +45,7 @@ def site(started_site: Site, one_minute: str, foreign_jobs: tuple[str, ...]) -> 
     started_site.stop_servers(but_for="carla")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_a_job_that_its_user_cancels_by_hand(site: Site) -> None:
     session = site.run("ada", ADA)
     site.slurm(f"scancel -M leonardo {session['job_id']}", as_user="ada")
@@ -55,6 +56,7 @@ def test_a_job_that_its_user_cancels_by_hand(site: Site) -> None:
     until(lambda: not site.server("ada").get("ready"), "the server to be gone")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_a_job_that_an_administrator_cancels(site: Site) -> None:
     session = site.run("ada", ADA)
     site.slurm(f"scancel -M leonardo {session['job_id']}")
@@ -63,17 +65,19 @@ def test_a_job_that_an_administrator_cancels(site: Site) -> None:
     assert "root" not in over["message"]
 
 
+@pytest.mark.any_slurm
 def test_a_server_that_exits_at_once(site: Site) -> None:
     config = "import sys\nprint('the <b>dog</b> ate it', file=sys.stderr, flush=True)\nsys.exit(3)\n"
     with jupyter_config("ada", config):
         assert site.start("ada", ADA).status in (202, 500)
-        over = wait_for_end(site, "ada", 40)
+        over = wait_for_end(site, "ada", 90)
     assert over["ending"] == "server-exited"
     assert "the <b>dog</b> ate it" in over["log_tail"]
     # the last line of the log is written when the server has ended
     assert over["ended_epoch"] - log_of("ada", over["id"]).stat().st_mtime < SECONDS
 
 
+@pytest.mark.any_slurm
 def test_an_environment_that_is_not_built_is_refused_before_queueing(site: Site) -> None:
     current = site.folder / "environments" / "agrifood" / "x86_64-demo" / "current"
     target = os.readlink(current)
@@ -87,6 +91,7 @@ def test_an_environment_that_is_not_built_is_refused_before_queueing(site: Site)
     assert not site.live_jobs_of("ada")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_an_environment_that_vanishes_while_the_job_waits(site: Site) -> None:
     build = (site.folder / "environments" / "agrifood" / "x86_64-demo" / "current").resolve()
     fill(site)
@@ -132,6 +137,7 @@ def wrong_settings(site: Site) -> Iterator[Site]:
     site.restart_hub()
 
 
+@pytest.mark.any_slurm
 def test_jobs_and_a_hub_that_do_not_hear_each_other(wrong_settings: Site) -> None:
     site = wrong_settings
     with jupyter_config("bruno", "import time\ntime.sleep(600)\n"):
@@ -139,7 +145,7 @@ def test_jobs_and_a_hub_that_do_not_hear_each_other(wrong_settings: Site) -> Non
             assert site.start(user, choice, seconds=90).status in (201, 202, 500)
         for user in ("ada", "bruno", "dario"):
             until(partial(has_run, site, user), f"{user}'s job to run", 60)
-        deaf = wait_for_end(site, "ada", 20)
+        deaf = wait_for_end(site, "ada", 60)
         unreachable = wait_for_end(site, "dario", 90)
         silent = wait_for_end(site, "bruno", 60)
     assert deaf["ending"] == "hub-unreachable"
@@ -161,6 +167,7 @@ def has_no_job(site: Site, user: str) -> bool:
     return not site.live_jobs_of(user)
 
 
+@pytest.mark.any_slurm
 def test_a_server_that_is_shut_down_from_inside(site: Site) -> None:
     site.run("ada", ADA)
     assert site.post("/user/ada/api/shutdown", site.token_of("ada")).status == 200
@@ -168,12 +175,13 @@ def test_a_server_that_is_shut_down_from_inside(site: Site) -> None:
     until(lambda: not site.server("ada").get("ready"), "the server to be gone")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_a_node_that_fails(site: Site) -> None:
     session = site.run("bruno", BRUNO)
     node = session["node"]
     site.slurm(f"scontrol -M it4lia update nodename={node} state=down reason=test")
     try:
-        over = wait_for_end(site, "bruno", 40)
+        over = wait_for_end(site, "bruno", 90)
     finally:
         # A node whose daemon lives may have come back by itself (ReturnToService=2).
         if "down" in site.slurm(f"sinfo -M it4lia -h -N -n {node} -o %T"):
@@ -183,13 +191,14 @@ def test_a_node_that_fails(site: Site) -> None:
     until(lambda: not site.server("bruno").get("ready"), "the server to be gone")
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_a_job_that_is_preempted(site: Site) -> None:
     session = site.run("ada", ADA)
     taker = f"-A aifac_manif01 -p boost_usr_prod -q boost_qos_dbg -w {session['node']} --exclusive -t 5 -o /dev/null"
     site.slurm("sacctmgr -i modify qos boost_qos_dbg set preempt=normal")
     try:
         taker_id = site.slurm(f"sbatch --parsable -M leonardo {taker} --wrap 'sleep 300'", as_user="dario")
-        over = wait_for_end(site, "ada", 30)
+        over = wait_for_end(site, "ada", 90)
     finally:
         site.slurm("sacctmgr -i modify qos boost_qos_dbg set preempt=")
         site.slurm(f"scancel -M leonardo {taker_id.split(';')[0]}")
@@ -198,6 +207,7 @@ def test_a_job_that_is_preempted(site: Site) -> None:
     assert site.job(session)["JobState"] == "PREEMPTED"
 
 
+@pytest.mark.usefixtures("small_servers")
 def test_a_session_is_not_run_a_second_time(site: Site) -> None:
     session = site.run("ada", ADA)
     with pytest.raises(AssertionError, match="Requested operation is presently disabled"):
@@ -205,7 +215,7 @@ def test_a_session_is_not_run_a_second_time(site: Site) -> None:
     assert site.server("ada")["ready"]
     site.slurm(f"scontrol -M leonardo update jobid={session['job_id']} requeue=1")
     site.slurm(f"scontrol -M leonardo requeue {session['job_id']}")
-    over = wait_for_end(site, "ada", 30)
+    over = wait_for_end(site, "ada", 90)
     assert over["ending"] == "requeued"
     until(lambda: not site.live_jobs_of("ada"), "the job to be cancelled")
     assert not site.server("ada").get("ready")

@@ -20,13 +20,15 @@ from tests.support.endings import wait_for_end
 from tests.support.site import Site
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 FREE = {"profile": "general/data-preparation", "allocation": "aifac_agri01", "size": "small", "minutes": 60}
 BEYOND_THE_BUDGET = {
     # 12 hours of a GPU are 96 core-hours, and 88 are left
     **{"profile": "climate/weather-data", "cluster": "leonardo", "allocation": "aifac_clima01"},
     **{"size": "small", "minutes": 720, "qos": "normal"},
 }
-SECONDS = 20
+SECONDS = 60
 """Slurm's own reason comes with a pass of the scheduler, and must stay for 3 s."""
 
 
@@ -107,6 +109,7 @@ def full_home(site: Site) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
+@pytest.mark.any_slurm
 def test_a_home_that_is_full_is_found_out_before_queueing(site: Site, full_home: Path) -> None:
     site.start("ada", FREE)
     over = wait_for_end(site, "ada")
@@ -116,6 +119,7 @@ def test_a_home_that_is_full_is_found_out_before_queueing(site: Site, full_home:
     (full_home / "data").unlink()
 
 
+@pytest.mark.any_slurm
 def test_a_log_folder_that_cannot_be_written_is_found_out_before_queueing(site: Site) -> None:
     folder = Path(pwd.getpwnam("ada").pw_dir) / ".local" / "share" / "hpchub"
     folder.mkdir(parents=True, exist_ok=True)

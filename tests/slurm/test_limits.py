@@ -15,6 +15,8 @@ from hpchub.slurm.model import ClusterView
 from tests.support.site import Site
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 FITS, NEVER = True, False
 SERIAL = "lrd_all_serial"
 WAITS_FOR_ROOM = frozenset({"Resources", "Priority", "None"})

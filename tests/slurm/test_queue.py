@@ -20,6 +20,8 @@ from tests.support.choices import LOOKED_AT
 from tests.support.site import Site
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 WHOLE_NODE = {"cluster": "leonardo", "size": "large", "minutes": 60}
 CHOICES: dict[str, dict[str, Any]] = {
     "ada": {"profile": "agrifood/remote-sensing", **WHOLE_NODE},
@@ -76,7 +78,7 @@ def read_in(site: Site, session_id: str, languages: str) -> tuple[dict[str, Any]
     """Read a session in a browser's languages; return it, and the language that was answered."""
     headers = {"Authorization": f"token {site.admin_token}", "Accept-Language": languages}
     request = urllib.request.Request(f"{site.url}/hub/api/hpchub/sessions/{session_id}", headers=headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
         return json.load(answer), answer.headers["Content-Language"]
 
 
@@ -125,7 +127,7 @@ def test_places_are_the_order_in_which_slurm_starts_jobs(site: Site, last_node: 
     session = site.ready("ada", seconds=90)
     until(lambda: places(site) == {"bruno": (1, 2), "carla": (2, 2)}, "the others to move up once more")
 
-    listener.join(timeout=30)
+    listener.join(timeout=90)
     assert listener.places.index((2, 4)) < listener.places.index((1, 3), listener.places.index((2, 4)))
     assert all(is_news(later, earlier) for earlier, later in pairwise(listener.events))
     assert listener.events[-1]["ready"]
@@ -192,6 +194,7 @@ def test_an_estimate_submits_nothing(site: Site, last_node: str) -> None:
     assert site.slurm(all_of_ada) == before
 
 
+@pytest.mark.any_slurm
 def test_a_waiting_person_reads_the_reason_in_their_language(site: Site, last_node: str) -> None:
     start(site, "ada")
     session_id = site.session("ada")["id"]

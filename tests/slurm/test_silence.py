@@ -10,6 +10,8 @@ from tests.support.site import Site
 from tests.support.trouble import answers, reachable, silent
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 
 @pytest.fixture(autouse=True)
 def slurm_answers(site: Site) -> None:
@@ -19,7 +21,7 @@ def slurm_answers(site: Site) -> None:
 
 def test_a_submission_without_an_answer_is_found_and_not_repeated(site: Site) -> None:
     with silent(site):
-        assert site.start("ada", ADA, seconds=30).status in (201, 202)
+        assert site.start("ada", ADA, seconds=90).status in (201, 202)
         until(lambda: "it is not clear whether there is a job" in site.log(), "the launcher to give up", 90)
     session = site.ready("ada", seconds=60)
     assert site.live_jobs_of("ada") == [f"leonardo {session['job_id']} ada hpchub"]
@@ -57,9 +59,9 @@ def test_a_session_that_ended_while_the_hub_was_away_is_over_at_once(site: Site)
     session = site.run("ada", ADA)
     site.kill_hub()
     site.slurm(f"scancel -M leonardo {session['job_id']}", as_user="ada")
-    until(lambda: not site.live_jobs_of("ada"), "the job to be gone", 40)
+    until(lambda: not site.live_jobs_of("ada"), "the job to be gone", 90)
     site.up()
-    until(lambda: not site.server("ada").get("pending"), "the server's state to be known", 15)
+    until(lambda: not site.server("ada").get("pending"), "the server's state to be known", 60)
     assert not site.server("ada").get("ready")
     assert site.api("GET", f"/hpchub/sessions/{session['id']}").json["ending"] == "cancelled"
     site.run("ada", ADA)

@@ -59,19 +59,27 @@ def cheap_environment(folder: Path, builds: Path) -> Iterator[None]:
         folder: the responder's.
         builds: where the builds of one environment for one software target lie (``…/base/x86_64-demo``).
     """
-    python = builds / "cheap" / "bin" / "python"
-    python.parent.mkdir(parents=True, exist_ok=True)
-    python.write_text(program("hpchub", folder))
-    python.chmod(0o755)
-    real = os.readlink(builds / "current")
-    _switch(builds, "cheap")
-    try:
+    with another_build(builds, "cheap") as programs:
+        (programs / "python").write_text(program("hpchub", folder))
+        (programs / "python").chmod(0o755)
         yield
+
+
+@contextmanager
+def another_build(builds: Path, name: str) -> Iterator[Path]:
+    """Let new sessions get a build of the tests' own instead of the current one; give the folder of its programs."""
+    programs = builds / name / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    real = os.readlink(builds / "current")
+    _switch(builds, name)
+    try:
+        yield programs
     finally:
         _switch(builds, real)
 
 
 def _switch(builds: Path, name: str) -> None:
     fresh = builds / ".current-cheap"
+    fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
     fresh.replace(builds / "current")

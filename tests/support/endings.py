@@ -27,7 +27,7 @@ def wait_for_end(site: Site, user: str, seconds: float = SECONDS, server: str = 
     return until(lambda: ended(site, user, server), f"{user}'s session to be over", seconds, pause=0.2)
 
 
-def refine(site: Site, over: dict[str, Any], key: str, words: str, seconds: float = SECONDS) -> dict[str, Any]:
+def refine(site: Site, over: dict[str, Any], key: str, words: str, seconds: float = 60) -> dict[str, Any]:
     """Wait until an ended session says these words too, which are found out after its end; return it."""
     return until(
         lambda: read if words in ((read := read_session(site, over["id"]))[key] or "") else {},

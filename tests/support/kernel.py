@@ -20,7 +20,7 @@ def start_kernel(site: Site, user: str, token: str) -> str:
     return str(answer.json["id"])
 
 
-def execute(site: Site, user: str, token: str, kernel: str, code: str, seconds: float = 30) -> str:
+def execute(site: Site, user: str, token: str, kernel: str, code: str, seconds: float = 90) -> str:
     """Run code in a kernel and return what it prints."""
     return asyncio.run(asyncio.wait_for(_execute(site, user, token, kernel, code), seconds))
 

@@ -134,7 +134,7 @@ class LoginNode:
         before = self.log().count("Server listening")
         argv = ["/usr/sbin/sshd", "-D", "-f", str(self.folder / "sshd_config"), "-E", str(self.log_file)]
         self._sshd = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-        until(lambda: self.log().count("Server listening") > before, "sshd to listen", 20)
+        until(lambda: self.log().count("Server listening") > before, "sshd to listen", 60)
 
     def stop(self) -> None:
         """Kill sshd and cut its connections."""
@@ -154,7 +154,7 @@ class LoginNode:
     def cut(self) -> None:
         """Cut the connections as a network would, without a word."""
         _kill(self.connections())
-        until(lambda: not self.connections(), "the connections to be gone", 10)
+        until(lambda: not self.connections(), "the connections to be gone", 60)
 
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""

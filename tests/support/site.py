@@ -93,7 +93,7 @@ class Site:
     def wait_for_death(self) -> None:
         """Wait until the hub is dead."""
         pid = self.hub_pid
-        until(lambda: not _runs(pid), "the hub to be dead", 20, pause=0.01)
+        until(lambda: not _runs(pid), "the hub to be dead", 60, pause=0.01)
 
     def restart_hub(self) -> None:
         """Kill the hub and start it again, with the code and the settings of now."""
@@ -104,9 +104,11 @@ class Site:
         """Start a dead hub as it was installed, and nothing else, which takes a moment less than `up`."""
         self._python("-c", "from demo.hub import start; from demo.place import Place; start(Place.from_environment())")
 
-    def log(self) -> str:
-        """All that the hub and the proxy have written."""
-        return self.hub_log.read_text(errors="replace")
+    def log(self, since_bytes: int = 0) -> str:
+        """All that the hub and the proxy have written, or what came after so many bytes."""
+        with self.hub_log.open("rb") as file:
+            file.seek(since_bytes)
+            return file.read().decode(errors="replace")
 
     # The API
 
@@ -124,12 +126,12 @@ class Site:
     def get(self, path: str, token: str = "") -> Answer:
         """Fetch a page, without a browser and without JavaScript."""
         headers = {"Authorization": f"token {token}"} if token else {}
-        return self._fetch(urllib.request.Request(f"{self.url}{path}", headers=headers), 30)
+        return self._fetch(urllib.request.Request(f"{self.url}{path}", headers=headers), 60)
 
     def post(self, path: str, token: str) -> Answer:
         """Send an empty POST to a page or to a notebook server."""
         headers = {"Authorization": f"token {token}"}
-        return self._fetch(urllib.request.Request(f"{self.url}{path}", b"", headers, method="POST"), 30)
+        return self._fetch(urllib.request.Request(f"{self.url}{path}", b"", headers, method="POST"), 60)
 
     @staticmethod
     def _fetch(request: urllib.request.Request, seconds: float) -> Answer:
@@ -169,7 +171,7 @@ class Site:
         answer = self.api("GET", f"/hpchub/sessions/{stored['request']['session_id']}")
         return dict(answer.json) if answer.status == 200 else {}
 
-    def ready(self, user: str, server: str = "", seconds: float = 40) -> dict[str, Any]:
+    def ready(self, user: str, server: str = "", seconds: float = 90) -> dict[str, Any]:
         """Wait until a server is ready; return its session."""
         until(lambda: self.server(user, server).get("ready"), f"{user}'s server {server!r} to be ready", seconds)
         return self.session(user, server)

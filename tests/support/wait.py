@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 30, pause: float = 0.1) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = 90, pause: float = 0.1) -> T:
     """Return the condition's first true value.
 
     Raises:

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.problems import FilesWrong
 from hpchub.cli import app
+from tests.support.thorough import THOROUGH
 
 DATA = Path(__file__).parent / "data"
 BROKEN = sorted((DATA / "broken").glob("*.yaml"))
@@ -239,7 +240,7 @@ def lint(folder: Path) -> None:
     assert (problems(folder) != []) == (result.exit_code == 1)
 
 
-MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=150 if THOROUGH else 40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @MANY

@@ -63,7 +63,7 @@ class Source:
         return await self._answer(user)
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is no event of ours
             await asyncio.sleep(0.005)

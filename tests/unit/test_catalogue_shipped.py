@@ -36,7 +36,7 @@ def test_the_demo_has_a_build_for_every_profile() -> None:
 
 
 def test_the_demo_template_has_exactly_the_promised_placeholders() -> None:
-    names = {"demo_dir", "demo_port", "hub_port", "proxy_port", "people", "admins", "trainers"}
+    names = {"demo_dir", "demo_port", "hub_port", "proxy_port", "people", "admins", "trainers", "console_port"}
     assert set(Template((REPOSITORY / "demo" / "site.yaml").read_text()).get_identifiers()) == names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,28 @@ def test_values_are_those_of_the_site(site_file: Path) -> None:
     assert settings.Authenticator.admin_users == {"admin"}
     assert settings.Authenticator.allowed_users == {"ada", "bruno", "carla", "dario", "admin"}
     assert settings.DemoAuthenticator.trainers == {"carla"}
-    assert settings.JupyterHub.services == [{"name": "hpchub-admin", "api_token": TOKEN}]
+    assert settings.JupyterHub.services[0] == {"name": "hpchub-admin", "api_token": TOKEN}
     assert isinstance(settings.JupyterHub.tornado_settings["hpchub"], Engine)
+
+
+@pytest.mark.usefixtures("site_file")
+def test_the_console_may_do_little_and_everybody_may_visit_it() -> None:
+    hub = read().JupyterHub
+    service = hub.services[1]
+    assert (service["name"], service["url"], len(service["api_token"])) == ("events", "http://127.0.0.1:8083", 64)
+    # the hub neither starts it nor waits for it
+    assert "command" not in service and service["timeout"] == 1
+    roles = {role["name"]: role for role in hub.load_roles}
+    assert roles["hpchub-console"]["services"] == ["events"]
+    assert set(roles["hpchub-console"]["scopes"]) == config.CONSOLE_SCOPES <= set(scope_definitions)
+    assert roles["user"]["scopes"] == ["self", "access:services!service=events"]
+
+
+def test_a_site_without_a_console_has_no_service_for_it(site_file: Path) -> None:
+    site_file.write_text(re.sub(r"(?m)^console:.*$", "", site_file.read_text()))
+    hub = read().JupyterHub
+    assert [service["name"] for service in hub.services] == ["hpchub-admin"]
+    assert [role["name"] for role in hub.load_roles] == ["hpchub-admin"]
 
 
 def test_a_sites_own_file_has_the_last_word(site_file: Path) -> None:

@@ -52,15 +52,24 @@ def test_taken_port_is_named_with_the_remedy(place: Place) -> None:
             hub.check_ports(Place(place.folder, place.cache, taken))
 
 
-def test_sudo_opens_exactly_one_program_without_arguments(place: Place) -> None:
+def test_sudo_opens_exactly_two_programs_without_arguments_and_one_of_them_as_root(place: Place) -> None:
     rules = [line for line in door.sudoers_rule(place).splitlines() if not line.startswith("#")]
-    assert rules == [f'hpchub-demo-hub ALL=(root) NOPASSWD: {place.folder}/libexec/hpchub-launch ""']
+    assert rules == [
+        f'hpchub-demo-hub ALL=(root) NOPASSWD: {place.folder}/libexec/hpchub-launch ""',
+        f'hpchub-demo-hub ALL=(slurm) NOPASSWD: {place.folder}/libexec/hpchub-reserve ""',
+    ]
 
 
 def test_launcher_is_told_for_whom_it_may_act(place: Place) -> None:
     settings = json.loads(door.settings(place))
     assert (settings["group"], settings["uid_min"]) == ("hpchub-demo", 1000)
     assert settings["environment"] == {"SLURM_CONF": "/var/x/slurm.conf"}
+
+
+def test_reservations_are_made_for_the_training_accounts_alone(place: Place) -> None:
+    settings = json.loads(door.reserver_settings(place))
+    assert (settings["prefix"], settings["accounts"]) == ("hpchub_", ["tra26_*"])
+    assert settings["clusters"]["leonardo"]["slurm_conf"] == "/var/x/slurm.conf"
 
 
 def test_site_file_names_ports_and_people(place: Place) -> None:

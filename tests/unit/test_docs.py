@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from demo import __main__ as demo
 from devcluster.__main__ import build_parser
-from hpchub.catalogue import appearance, fields, model, sign_in, site
+from hpchub.catalogue import appearance, console, fields, model, sign_in, site
 from hpchub.catalogue.choice import Choice, accept
 from hpchub.catalogue.event import Event
 from hpchub.catalogue.load import load_catalogue, load_site
@@ -149,10 +149,12 @@ TABLES: list[tuple[Path, str, type[BaseModel]]] = [
     (SITE_FILE, "`own_environments`", site.OwnEnvironments),
     (SITE_FILE, "`hub`", site.HubSettings),
     (SITE_FILE, "`launcher`", site.LauncherSettings),
+    (SITE_FILE, "`reservations`", site.ReserverSettings),
     (SITE_FILE, "`sign_in`", site.SignIn),
     (SITE_FILE, "`oidc`", sign_in.OpenIdConnect),
     (SITE_FILE, "`account`", sign_in.Accounts),
     (SITE_FILE, "`checks`", site.Checks),
+    (SITE_FILE, "`console`", console.ConsoleSettings),
     (SITE_FILE, "A cluster", site.Cluster),
     (SITE_FILE, "`ssh`", site.Ssh),
     (SITE_FILE, "How often a cluster is asked", site.Watching),

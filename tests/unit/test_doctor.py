@@ -124,12 +124,16 @@ def test_an_answer_that_says_nothing_is_an_error(read: object) -> None:
         read("")  # type: ignore[operator]  # each of them takes a text
 
 
+SUBJECT_FIRST = ("fine", "warning", "fault", "not_checked", "judge", "check_build", "_program")
+"""What the checks give the subject of a finding to."""
+
+
 def test_the_guide_explains_every_finding() -> None:
     named = set()
     for path in Path(doctor.__path__[0]).glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                if getattr(node.func, "id", "") in ("fine", "warning", "fault", "not_checked", "judge", "check_build"):
+                if getattr(node.func, "id", "") in SUBJECT_FIRST:
                     named.add(str(node.args[0].value))
     rows = re.findall(r"^\| `([^`]+)` \|", GUIDE.read_text(), re.MULTILINE)
     assert sorted(rows) == sorted(named | {"environments"})

@@ -44,6 +44,20 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with two builds, the second of which is current; each test that does not build gets a copy."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_OFFLINE", "1")
+        patch.setenv("UV_CACHE_DIR", str(folder / "cache"))
+        tiny.declare(folder / "profiles")
+        for version in ("1.0", "2.0"):
+            lock(folder / "profiles", version)
+            build(folder / "profiles", "tiny", TARGET, folder / "root", UV)
+    return folder / "root"
+
+
 def change(catalogue: Path, old: str, new: str) -> None:
     """Change the declaration of the environment."""
     path = catalogue / "environments" / "tiny" / "environment.yaml"
@@ -225,8 +239,24 @@ def a_build(catalogue: Path, root: Path) -> Build:
     return found
 
 
-def test_a_sound_build_has_no_problems(catalogue: Path, tmp_path: Path) -> None:
-    assert verify(a_build(catalogue, tmp_path / "root")) == []
+@pytest.fixture
+def current_build(made_once: Path, tmp_path: Path) -> Build:
+    """The current one of two builds."""
+    shutil.copytree(made_once, tmp_path / "root", symlinks=True)
+    (found,) = [each for each in builds_below(tmp_path / "root") if each.current]
+    return found
+
+
+@pytest.fixture
+def old_build(current_build: Build) -> Build:
+    """A build that was current until some minutes ago."""
+    (old,) = [each for each in builds_below(current_build.folder.parents[2]) if not each.current]
+    long_ago(old)
+    return old
+
+
+def test_a_sound_build_has_no_problems(current_build: Build) -> None:
+    assert verify(current_build) == []
 
 
 SPOILS: list[tuple[str, Callable[[Path], object], str]] = [
@@ -248,18 +278,17 @@ SPOILS: list[tuple[str, Callable[[Path], object], str]] = [
 
 @pytest.mark.parametrize(("spoil", "sentence"), [row[1:] for row in SPOILS], ids=[row[0] for row in SPOILS])
 def test_what_is_wrong_with_a_build_is_said(
-    spoil: Callable[[Path], object], sentence: str, catalogue: Path, tmp_path: Path
+    spoil: Callable[[Path], object], sentence: str, current_build: Build
 ) -> None:
-    spoiled = a_build(catalogue, tmp_path / "root")
-    spoil(next(spoiled.folder.glob("lib/python3*/site-packages")))
-    again = find(tmp_path / "root", "tiny", TARGET, spoiled.id)
+    spoil(next(current_build.folder.glob("lib/python3*/site-packages")))
+    again = find(current_build.folder.parents[2], "tiny", TARGET, current_build.id)
     assert [problem for problem in verify(again) if sentence in problem]
 
 
-def test_a_switch_back_gives_new_sessions_the_older_build(catalogue: Path, tmp_path: Path) -> None:
-    old = a_build(catalogue, tmp_path / "root")
-    lock(catalogue, "2.0")
-    new = a_build(catalogue, tmp_path / "root")
+def test_a_switch_back_gives_new_sessions_the_older_build(
+    current_build: Build, old_build: Build, tmp_path: Path
+) -> None:
+    new, old = current_build, old_build
     switch(find(tmp_path / "root", "tiny", TARGET, old.id))
     assert says([f"{environment_path(tmp_path / 'root', 'tiny', TARGET)}/bin/tiny"]) == "tiny 1.0"
     assert [each.current for each in builds_below(tmp_path / "root")] == [
@@ -267,27 +296,16 @@ def test_a_switch_back_gives_new_sessions_the_older_build(catalogue: Path, tmp_p
     ]
 
 
-def test_a_build_that_is_not_there_says_which_ones_are(catalogue: Path, tmp_path: Path) -> None:
-    there = a_build(catalogue, tmp_path / "root")
-    with pytest.raises(BuildError, match=f"there is no build '123456'; possible: {there.id}"):
+def test_a_build_that_is_not_there_says_which_ones_are(current_build: Build, old_build: Build, tmp_path: Path) -> None:
+    both = ", ".join(sorted([current_build.id, old_build.id]))
+    with pytest.raises(BuildError, match=f"there is no build '123456'; possible: {both}"):
         find(tmp_path / "root", "tiny", TARGET, "123456")
 
 
-def test_what_was_not_made_whole_is_not_switched_to(catalogue: Path, tmp_path: Path) -> None:
-    there = a_build(catalogue, tmp_path / "root")
-    (there.folder.parent / "half").mkdir()
+def test_what_was_not_made_whole_is_not_switched_to(current_build: Build, tmp_path: Path) -> None:
+    (current_build.folder.parent / "half").mkdir()
     with pytest.raises(BuildError, match=r"half has no hpchub-build\.json"):
         switch(find(tmp_path / "root", "tiny", TARGET, "half"))
-
-
-@pytest.fixture
-def old_build(catalogue: Path, tmp_path: Path) -> Build:
-    """A build that was current until some minutes ago."""
-    old = a_build(catalogue, tmp_path / "root")
-    lock(catalogue, "2.0")
-    build(catalogue, "tiny", TARGET, tmp_path / "root", UV)
-    long_ago(old)
-    return find(tmp_path / "root", "tiny", TARGET, old.id)
 
 
 def long_ago(build: Build) -> None:

@@ -142,6 +142,7 @@ def test_a_session_tells_its_user_all_but_what_is_the_hubs() -> None:
         "cores": 8,
         "memory_mb": 122_880,
         "minutes": 1530,
+        "event": None,
         "job_id": None,
         "node": None,
         "reason": None,

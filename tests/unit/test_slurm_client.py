@@ -25,7 +25,7 @@ def client(folder: Path, program: str, timeout_seconds: float = 20, name: str = 
 
 
 async def test_an_answer_is_read(tmp_path: Path) -> None:
-    found = await client(tmp_path, 'echo "normal||00:30:00|||||||||"').qos()
+    found = await client(tmp_path, 'echo "normal||00:30:00|||||||||||"').qos()
     assert {name: qos.limits.max_minutes for name, qos in found.items()} == {"normal": 30}
 
 

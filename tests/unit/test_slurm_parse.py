@@ -170,6 +170,14 @@ def test_the_accounting_says_who_cancelled_a_job(version: str, kind: str, who: s
     assert cancelled_by(by_kind(version, "accounting")[kind]) == who
 
 
+def test_a_record_that_is_roots_for_a_moment_does_not_say_who_cancelled_a_job(version: str) -> None:
+    # seen with 22.05 for jobs of a second, before slurmdbd has heard of their start
+    cancelled = by_kind(version, "accounting")["cancelled"]
+    text = answer(version, "accounting").replace(f"|{cancelled.user_id}\n", "|0\n")
+    job = parse.accounting(text)[cancelled.job_id]
+    assert (job.user_id, cancelled_by(job)) == (None, "")
+
+
 def test_a_job_that_was_requeued_has_two_records_and_waits_by_the_newer_one(version: str) -> None:
     job = by_kind(version, "accounting")["requeued"]
     records = [line for line in answer(version, "accounting").splitlines() if line.startswith(f"{job.job_id}|")]
@@ -322,6 +330,8 @@ def test_qos_and_their_limits(version: str) -> None:
             group=(("cpu", 320), ("mem", 1024 * 1024)),
             running=7,
             submitted=8,
+            account_running=50,
+            account_submitted=60,
             group_running=70,
             group_submitted=80,
         ),
@@ -343,6 +353,9 @@ def test_reservations(version: str) -> None:
     assert found["later"].nodes == {each.name for each in parse.nodes(answer(version, "nodes"))}
     assert found["s_tra_hack"].accounts == {"tra26_hack"} and found["s_tra_hack"].cores == 64
     assert found["part"].users == {"ada", "bruno"} and found["part"].cores == 4
+    assert not any(each.groups for each in found.values())
+    text = answer(version, "reservations").replace("Groups=(null)", "Groups=school,hack")
+    assert all(each.groups == {"school", "hack"} for each in parse.reservations(text))
 
 
 def test_a_cluster_without_reservations_says_so_in_words(version: str) -> None:

@@ -14,6 +14,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 from markupsafe import Markup
 
+from hpchub.console import forms
 from hpchub.jobs import refusals, waiting
 from hpchub.jobs.endings import CANCELLED_BY, SENTENCES
 from hpchub.pages import servers
@@ -21,7 +22,7 @@ from hpchub.slurm import reasons
 from hpchub.text import FOLDER, LANGUAGES, Speech, language_of, translated
 
 REPOSITORY = Path(__file__).parents[2]
-TEMPLATES = sorted((REPOSITORY / "hpchub" / "templates").glob("*.html"))
+TEMPLATES = [path for path in sorted((REPOSITORY / "hpchub").rglob("*.html")) if path.parent.name == "templates"]
 SCRIPTS = sorted((REPOSITORY / "hpchub" / "static").glob("*.js"))
 MODULES = [path for package in ("hpchub", "spawners") for path in sorted((REPOSITORY / package).rglob("*.py"))]
 TEXTS_OF = {
@@ -65,6 +66,7 @@ MESSAGES = sorted(
         *refusals.TEXTS.values(),
         *waiting.messages(),
         *servers.messages(),
+        *forms.messages(),
         *extracted(TEMPLATES, "jinja2"),
         *written(MODULES),
         *extracted(SCRIPTS, "javascript"),

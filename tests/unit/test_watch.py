@@ -107,7 +107,7 @@ async def watching(client: Script, beat: Watching = FAST) -> AsyncIterator[Watch
             await task
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - any condition, not only an event
             await asyncio.sleep(0.005)
@@ -375,7 +375,8 @@ async def test_a_queue_that_cannot_be_read_leaves_the_last_one() -> None:
 
 async def test_the_accounting_is_asked_once_for_all_who_want_to_know_more_of_an_end() -> None:
     client = Script()
-    ends = {number: replace(ENDED, job_id=number, slurm_state="CANCELLED by 0") for number in ("18", "19")}
+    cancelled = replace(ENDED, slurm_state="CANCELLED by 0", user_id=1001)
+    ends = {number: replace(cancelled, job_id=number) for number in ("18", "19")}
     client.answers["accounting"] = ends
     async with watching(client) as watcher:
         told = await asyncio.gather(*(watcher.verdict(number, 20) for number in ends))
@@ -394,6 +395,10 @@ async def test_the_accounting_is_asked_again_until_it_knows_of_the_end_or_the_ti
         client.answers["accounting"] = SlurmError("slurmdbd is down")
         await more(client, "accounting")
         client.answers["accounting"] = {"17": ENDED}
-        assert await asking == ENDED
+        await more(client, "accounting")
+        assert not asking.done(), "nobody knows yet whose job it was"
+        known = replace(ENDED, user_id=1001)
+        client.answers["accounting"] = {"17": known}
+        assert await asking == known
         client.answers["accounting"] = {}
         assert await watcher.verdict("17", 0.1) is None
