@@ -1,4 +1,4 @@
-"""Who runs as whom, what the one door lets through, and where a secret cannot be read."""
+"""Who runs as whom, what the two doors let through, and where a secret cannot be read."""
 
 from __future__ import annotations
 
@@ -46,16 +46,25 @@ def test_no_process_of_the_hub_is_roots(started_site: Site) -> None:
         assert "CapEff:\t0000000000000000" in status
 
 
-def test_sudo_lets_the_hub_run_one_program_without_arguments(started_site: Site) -> None:
+def test_sudo_lets_the_hub_run_two_programs_without_arguments(started_site: Site) -> None:
     listed = subprocess.run(["sudo", "-l", "-U", HUB_USER], capture_output=True, text=True, check=True).stdout
     rules = [line.strip() for line in listed.partition("may run the following commands")[2].splitlines()[1:]]
-    launcher = started_site.folder / "libexec" / "hpchub-launch"
-    assert [rule for rule in rules if rule] == [f'(root) NOPASSWD: {launcher} ""']
+    programs = started_site.folder / "libexec"
+    assert [rule for rule in rules if rule] == [
+        f'(root) NOPASSWD: {programs / "hpchub-launch"} ""',
+        f'(slurm) NOPASSWD: {programs / "hpchub-reserve"} ""',
+    ]
 
 
-def test_the_door_works_for_the_hub(started_site: Site) -> None:
-    done = sudo(str(started_site.folder / "libexec" / "hpchub-launch"))
-    assert "the request is not JSON" in done.stdout
+@pytest.mark.parametrize("command", [["{launcher}"], ["-u", "slurm", "{reserver}"]], ids=" ".join)
+def test_the_doors_work_for_the_hub(started_site: Site, command: list[str]) -> None:
+    assert "the request is not JSON" in sudo(*named(started_site, command)).stdout
+
+
+def named(site: Site, command: list[str]) -> list[str]:
+    """Put in where the programs behind the doors are."""
+    folder = site.folder / "libexec"
+    return [word.format(launcher=folder / "hpchub-launch", reserver=folder / "hpchub-reserve") for word in command]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +82,17 @@ def test_the_door_works_for_the_hub(started_site: Site) -> None:
         ["LD_PRELOAD=/tmp/x.so", "{launcher}"],
         ["PYTHONPATH=/tmp", "{launcher}"],
         ["-E", "{launcher}"],
+        ["{reserver}"],
+        ["-u", "slurm", "{reserver}", "create"],
+        ["-u", "slurm", "{launcher}"],
+        ["-u", "slurm", "/usr/bin/scontrol"],
         ["-i"],
         ["-e", "/etc/sudoers.d/hpchub-demo"],
     ],
     ids=" ".join,
 )
 def test_sudo_refuses_everything_else(started_site: Site, command: list[str]) -> None:
-    launcher = str(started_site.folder / "libexec" / "hpchub-launch")
-    done = sudo(*(word.replace("{launcher}", launcher) for word in command))
+    done = sudo(*named(started_site, command))
     assert done.returncode == 1
     assert done.stdout == ""
     assert "a password is required" in done.stderr or "not allowed" in done.stderr
