@@ -68,6 +68,7 @@ def test_a_search_shows_the_package_that_it_found(visitor: Visitor) -> None:
 def test_a_server_is_started_and_stopped_by_keyboard_alone(site: Site, visitor: Visitor) -> None:
     page = visitor.page
     visitor.go("/hub/login")
+    expect(page.locator("[name=username]")).to_be_focused()
     page.keyboard.type("bruno")
     visitor.focus_on(page.get_by_label("Password", exact=True))
     page.keyboard.type(PASSWORD)

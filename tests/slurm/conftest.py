@@ -1,4 +1,4 @@
-"""Of the rings of other Slurm versions: what they run, and what their sessions are."""
+"""What notebooks the tests have in the rings of other Slurm versions."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ OTHER_VERSION = "HPCHUB_TEST_SLURM" in os.environ
 @pytest.fixture(autouse=True)
 def sessions_of_another_version(request: pytest.FixtureRequest) -> None:
     """JupyterLab does not depend on the version of Slurm: the ring of the machine's own version starts it."""
-    if OTHER_VERSION and request.node.get_closest_marker("any_slurm") is None:
+    if OTHER_VERSION and request.node.get_closest_marker("own_notebooks") is None:
         request.getfixturevalue("small_servers")

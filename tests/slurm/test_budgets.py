@@ -172,7 +172,7 @@ def saldo(site: Site) -> Iterator[Saldo]:
     policy.write_text(text)
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_saldo_is_asked_as_the_person_and_believed(site: Site, saldo: Saldo) -> None:
     until(lambda: level(site, "aifac_agri01") == "fine", "the budget to be known")
     told = budget(site, "aifac_agri01")
@@ -182,7 +182,7 @@ def test_saldo_is_asked_as_the_person_and_believed(site: Site, saldo: Saldo) -> 
     assert "seat40" not in saldo.asked, "nobody is asked about who is not there"
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_what_saldo_says_decides_what_is_offered(site: Site, saldo: Saldo) -> None:
     saldo.says(used=1000, month=4000)
     until(lambda: level(site, "aifac_agri01") == "month-spent", "the month to be spent")
@@ -206,7 +206,7 @@ def test_what_saldo_says_decides_what_is_offered(site: Site, saldo: Saldo) -> No
     assert site.run("ada", FREE)["account"] == "aifac_agri01"
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_saldo_that_hangs_delays_no_page_and_leaves_the_last_answer(site: Site, saldo: Saldo) -> None:
     until(lambda: level(site, "aifac_agri01") == "fine", "the budget to be known")
     before = budget(site, "aifac_agri01")
@@ -225,7 +225,7 @@ def test_a_saldo_that_hangs_delays_no_page_and_leaves_the_last_answer(site: Site
     until(lambda: budget(site, "aifac_agri01")["left_core_hours"] == 38_000, "the new answer")
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_budgets_are_told_to_oneself_and_to_who_may_read_one_s_servers(site: Site) -> None:
     token = site.token_of("ada")
     own = site.api("GET", "/hpchub/budgets", token=token)

@@ -181,7 +181,7 @@ def test_a_partition_is_opened_for_the_event(
         assert [each.says for each in lacking(plan, catalogue) if each.severity is Severity.MISSING] == []
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_the_command_says_the_same(started_site: Site) -> None:
     check = partial(hpchub, started_site, "events", "check", "--cluster=leonardo", "--allocation=tra26_hack")
     words = ("--opens=2100-03-01", "--closes=2100-03-01", "--profile=general/pytorch", "--size=small", "--minutes=60")
@@ -194,7 +194,7 @@ def test_the_command_says_the_same(started_site: Site) -> None:
     assert "For an administrator of Slurm:\n  env TZ=UTC scontrol --cluster=leonardo create reservation" in done.out
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_the_hub_says_the_same_from_what_it_knows(started_site: Site) -> None:
     asked = {
         "name": "capacity",

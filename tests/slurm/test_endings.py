@@ -65,7 +65,7 @@ def test_a_job_that_an_administrator_cancels(site: Site) -> None:
     assert "root" not in over["message"]
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_server_that_exits_at_once(site: Site) -> None:
     config = "import sys\nprint('the <b>dog</b> ate it', file=sys.stderr, flush=True)\nsys.exit(3)\n"
     with jupyter_config("ada", config):
@@ -77,7 +77,7 @@ def test_a_server_that_exits_at_once(site: Site) -> None:
     assert over["ended_epoch"] - log_of("ada", over["id"]).stat().st_mtime < SECONDS
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_an_environment_that_is_not_built_is_refused_before_queueing(site: Site) -> None:
     current = site.folder / "environments" / "agrifood" / "x86_64-demo" / "current"
     target = os.readlink(current)
@@ -137,7 +137,7 @@ def wrong_settings(site: Site) -> Iterator[Site]:
     site.restart_hub()
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_jobs_and_a_hub_that_do_not_hear_each_other(wrong_settings: Site) -> None:
     site = wrong_settings
     with jupyter_config("bruno", "import time\ntime.sleep(600)\n"):
@@ -167,7 +167,7 @@ def has_no_job(site: Site, user: str) -> bool:
     return not site.live_jobs_of(user)
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_server_that_is_shut_down_from_inside(site: Site) -> None:
     site.run("ada", ADA)
     assert site.post("/user/ada/api/shutdown", site.token_of("ada")).status == 200

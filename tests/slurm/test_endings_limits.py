@@ -109,7 +109,7 @@ def full_home(site: Site) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_home_that_is_full_is_found_out_before_queueing(site: Site, full_home: Path) -> None:
     site.start("ada", FREE)
     over = wait_for_end(site, "ada")
@@ -119,7 +119,7 @@ def test_a_home_that_is_full_is_found_out_before_queueing(site: Site, full_home:
     (full_home / "data").unlink()
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_log_folder_that_cannot_be_written_is_found_out_before_queueing(site: Site) -> None:
     folder = Path(pwd.getpwnam("ada").pw_dir) / ".local" / "share" / "hpchub"
     folder.mkdir(parents=True, exist_ok=True)

@@ -194,7 +194,7 @@ def test_an_estimate_submits_nothing(site: Site, last_node: str) -> None:
     assert site.slurm(all_of_ada) == before
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_waiting_person_reads_the_reason_in_their_language(site: Site, last_node: str) -> None:
     start(site, "ada")
     session_id = site.session("ada")["id"]

@@ -105,7 +105,7 @@ async def test_what_others_reserved_stays_theirs(started_site: Site, reserver: R
         site.slurm("scontrol -M leonardo delete reservationname=s_agri")
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 async def test_the_policy_of_the_demo_is_in_force(started_site: Site, reserver: Reserver) -> None:
     with pytest.raises(ReserverError, match="the partition lrd_all_serial is not one of boost_usr_prod"):
         await reserver.create(wanted(partition="lrd_all_serial"))
@@ -114,7 +114,7 @@ async def test_the_policy_of_the_demo_is_in_force(started_site: Site, reserver: 
     assert shown(started_site) == {}
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 @pytest.mark.parametrize(
     "words",
     [

@@ -36,7 +36,7 @@ def test_a_running_session_survives_the_hub(site: Site) -> None:
     assert site.get("/user/ada/api", site.token_of("ada")).status == 200
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_notebook_that_hangs_while_the_hub_restarts_is_left_alone(site: Site) -> None:
     session = site.run("ada", ADA)
     notebook = next(pid for pid in processes_of("ada") if b"jupyterhub-singleuser" in command_of(pid))
@@ -50,7 +50,7 @@ def test_a_notebook_that_hangs_while_the_hub_restarts_is_left_alone(site: Site) 
 
 
 @pytest.mark.usefixtures("small_servers")
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_session_that_was_stopped_after_a_restart_has_no_token_left(site: Site) -> None:
     site.run("ada", ADA)
     token_id = site.server("ada")["state"]["session"]["token_id"]
@@ -62,7 +62,7 @@ def test_a_session_that_was_stopped_after_a_restart_has_no_token_left(site: Site
 
 
 @pytest.mark.usefixtures("small_servers")
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_the_end_of_a_session_can_still_be_read_after_a_restart(site: Site) -> None:
     session = site.run("ada", ADA)
     site.stop_servers()
@@ -99,7 +99,7 @@ def test_a_queued_session_can_be_stopped_after_a_restart(full_booster: Site) -> 
 
 
 @pytest.mark.usefixtures("small_servers")
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_one_can_be_used_while_another_still_waits_after_a_restart(full_booster: Site) -> None:
     site = full_booster
     site.run("bruno", BRUNO)
@@ -120,7 +120,7 @@ def test_a_stop_while_queued_cancels_the_job(full_booster: Site) -> None:
     until(lambda: not site.live_jobs_of("ada"), "the job to be gone")
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_notebooks_stay_reachable_while_the_hub_is_away(site: Site) -> None:
     site.run("ada", ADA)
     token = site.token_of("ada")
@@ -133,7 +133,7 @@ def test_notebooks_stay_reachable_while_the_hub_is_away(site: Site) -> None:
     assert (site.folder / "proxy.pid").read_text() == proxy
 
 
-@pytest.mark.any_slurm
+@pytest.mark.own_notebooks
 def test_a_proxy_that_was_killed_comes_back_by_itself(site: Site) -> None:
     session = site.run("ada", ADA)
     for _ in range(2):

@@ -7,7 +7,7 @@ from typing import Literal
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.support.visitor import NARROW, WIDE, Visitor
+from tests.support.visitor import WIDE, Visitor
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -32,5 +32,5 @@ def judge(visitor: Visitor, name: str) -> None:
         visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         found = violations(visitor.page)
         assert not found, "\n".join(found)
-        visitor.screenshot(f"{name}-{theme}", [WIDE, NARROW, SMALLEST])
+        visitor.screenshot(f"{name}-{theme}", [WIDE, SMALLEST])
     visitor.page.emulate_media(color_scheme="light")
