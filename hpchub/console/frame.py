@@ -24,7 +24,7 @@ from hpchub.console.signin import BASE
 from hpchub.console.verbs import Verbs
 from hpchub.pages import announcements, assets, branding, moments
 from hpchub.pages.language import COOKIE, NAMES, VARY, offered_by
-from hpchub.pages.policy import new_nonce, strict
+from hpchub.pages.policy import OPENER, new_nonce, strict
 from hpchub.text import Number, Speech, in_words, language_of
 
 HUB = "/hub/"
@@ -83,6 +83,7 @@ def drawn(
         {
             "Content-Security-Policy": strict(nonce),
             "Content-Language": language,
+            "Cross-Origin-Opener-Policy": OPENER,
             "Referrer-Policy": "same-origin",
             "Cache-Control": "no-store",
             "Vary": VARY,

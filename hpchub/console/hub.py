@@ -6,7 +6,7 @@ Every question has a time limit; a hub that is away is said to be so, and nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from hpchub.console.reservation import Wanted
 from hpchub.console.room import SessionTold
 from hpchub.errors import HpchubError, UserError
 from hpchub.events import EVENTS
+from hpchub.pages.naming import server_name
 
 SECONDS = 20.0
 """How long an answer may take; a start is answered when Slurm has taken the job, or after JupyterHub's 10 s."""
@@ -39,13 +40,14 @@ class HubRefused(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs, starts or ends."""
+    """A server that runs, starts or ends, or one that is stopped and has kept its name."""
 
     name: str
     ready: bool
     stopping: bool
+    stopped: bool
     event: str | None
-    """The event that it was started in."""
+    """The event that it was started in last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Hub:
             trust_env=False,  # a proxy of the machine is for the outside world
             transport=transport,
         )
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        # What is stopped does not stand behind a room that starts.
+        self._starts_at_once, self._stops_at_once = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -100,6 +103,24 @@ class Hub:
         await self._ask("PUT", "/hpchub/events", content=EVENTS.dump_json(wanted))
         return True
 
+    async def event_names(self) -> frozenset[str]:
+        """Give the names of all events that the hub has, whoever told them.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        there = EVENTS.validate_json((await self._ask("GET", "/hpchub/events")).content)
+        return frozenset(event.slug for event in there)
+
+    async def associated(self, plan: Any) -> frozenset[str]:
+        """Ask which of the people of a plan may use its allocation where it takes place.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        told = (await self._ask("POST", "/hpchub/capacity", json={"plan": plan})).json()["associated"]
+        if told is None:
+            raise HubSilent("the hub does not know yet who is associated with what")
+        return frozenset(told)
+
     async def capacity(self, plan: Any, others: Iterable[Any], language: str) -> list[Finding]:
         """Ask whether Slurm carries an event beside others; the hub answers from what it knows.
 
@@ -110,30 +131,42 @@ class Hub:
         told = (await self._ask("POST", "/hpchub/capacity", json=body, headers=headers)).json()
         return [Finding(**{field: each[field] for field in FINDING}) for each in told["findings"]]
 
-    async def reservation(self, plan: Any) -> tuple[Wanted | None, int | None]:
+    async def reservation(self, plan: Any) -> tuple[Wanted | None, int | None, bool]:
         """Ask which reservation carries an event, and until when the one lasts that it names; None where there is none.
+
+        The last value says whether the latter has the account, the partition and the times of the former.
 
         Raises :class:`HubSilent`, :class:`HubRefused`.
         """
         told = (await self._ask("POST", "/hpchub/capacity", json={"plan": plan})).json()
         wanted = told["reservation"]
-        return Wanted(**wanted) if wanted else None, told["reserved_until_epoch"]
+        return Wanted(**wanted) if wanted else None, told["reserved_until_epoch"], told["reserved_alike"]
 
     async def sessions(self, event: str, language: str) -> list[SessionTold]:
         """Give the sessions of an event, of each server the one that lives or the last, sentences in a language.
 
         Raises :class:`HubSilent`, :class:`HubRefused`.
         """
-        headers = {"Accept-Language": language}
-        told = (await self._ask("GET", "/hpchub/sessions", headers=headers)).json()
-        return [_session(each) for each in told if each["event"] == event]
+        return (await self.sessions_by_event(language)).get(event, [])
 
-    async def servers(self, user: str) -> list[Server]:
-        """Give a person's servers that are not stopped; none where the hub does not know the person.
+    async def sessions_by_event(self, language: str) -> dict[str, list[SessionTold]]:
+        """Give the sessions of all events, as :meth:`sessions` gives those of one, with one question.
 
         Raises :class:`HubSilent`, :class:`HubRefused`.
         """
-        answer = await self._ask("GET", f"/users/{quote(user, safe='')}", missing=True)
+        found: dict[str, list[SessionTold]] = {}
+        for each in (await self._ask("GET", "/hpchub/sessions", headers={"Accept-Language": language})).json():
+            if each["event"] is not None:
+                found.setdefault(each["event"], []).append(_session(each))
+        return found
+
+    async def servers(self, user: str) -> list[Server]:
+        """Give a person's servers, stopped ones too; none where the hub does not know the person.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        stopped_too = {"include_stopped_servers": "1"}
+        answer = await self._ask("GET", f"/users/{quote(user, safe='')}", missing=True, params=stopped_too)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return []
         model: Mapping[str, Any] = answer.json()
@@ -142,27 +175,41 @@ class Hub:
                 name=name,
                 ready=bool(server.get("ready")),
                 stopping=server.get("pending") == "stop",
+                stopped=bool(server.get("stopped")),
                 event=(server.get("user_options") or {}).get("event"),
             )
             for name, server in (model.get("servers") or {}).items()
         ]
 
-    async def start(self, user: str, server: str, choice: Mapping[str, Any], language: str) -> None:
-        """Start a person's server; it is not ready when this returns.
+    async def start(self, user: str, event: str, choice: Callable[[], Mapping[str, Any]], language: str) -> str:
+        """Start a person's server of an event, unless one runs; it is not ready when this returns.
 
-        Raises :class:`HubSilent`, :class:`HubRefused`.
+        Args:
+            user: the person.
+            event: the event, after which the server is called, where no other server of the person's is.
+            choice: gives ``user_options`` when the turn has come; what it raises ends the start.
+            language: of a refusal.
+
+        Gives the server's name.  Raises :class:`HubSilent`, :class:`HubRefused`.
         """
         headers = {"Accept-Language": language}
         # Only what changes something waits for others: a look at the room must not stand behind a room that starts.
-        async with self._at_once:
-            await self._ask("POST", _path(user, server), json=dict(choice), headers=headers, timeout=START_SECONDS)
+        async with self._starts_at_once:
+            wanted = choice()
+            there = await self.servers(user)
+            for server in there:
+                if server.event == event and not server.stopped:
+                    return server.name
+            name = server_name(event, {server.name for server in there if server.event != event})
+            await self._ask("POST", _path(user, name), json=dict(wanted), headers=headers, timeout=START_SECONDS)
+        return name
 
     async def stop(self, user: str, server: str) -> None:
         """Stop a person's server; one that is not there any more is fine.
 
         Raises :class:`HubSilent`, :class:`HubRefused`.
         """
-        async with self._at_once:
+        async with self._stops_at_once:
             await self._ask("DELETE", _path(user, server), missing=True)
 
     async def _ask(self, method: str, path: str, *, missing: bool = False, **more: Any) -> httpx.Response:

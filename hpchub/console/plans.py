@@ -20,6 +20,8 @@ from hpchub.text import Sentence, listed
 LONGEST_SETUP_MINUTES = 7 * 24 * 60
 LONGEST_DAYS = 60
 _DAY_SECONDS = 24 * 3600
+_MARGIN_SECONDS = 60
+"""So long a request may take to the hub, which refuses a session that would last longer than the event."""
 _POSIX_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 
 ProfileSlug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$", max_length=130)]
@@ -88,6 +90,23 @@ class Plan(Model):
     def opens_epoch(self) -> int:
         """When its set-up begins: from then on people can join and start."""
         return max(self.starts_epoch - self.setup_minutes * MINUTE_SECONDS, 0)
+
+    def for_capacity(self, name: str, people: Iterable[str]) -> dict[str, Any]:
+        """Give what the hub's check of room, limits and budget reads (:class:`hpchub.console.capacity.plan.Plan`)."""
+        return {
+            "name": name,
+            "cluster": self.cluster,
+            "allocation": self.allocation,
+            "opens": _moment(self.starts_epoch),
+            "closes": _moment(self.ends_epoch),
+            "setup_minutes": self.setup_minutes,
+            "seats": self.seats,
+            "profiles": [self.profile],
+            "size": self.size,
+            "minutes": self.minutes,
+            "reservation": self.reservation,
+            "people": [person for person in dict.fromkeys(people) if _POSIX_NAME.match(person)],
+        }
 
 
 class State(StrEnum):
@@ -172,31 +191,16 @@ class Event:
         )
 
     def for_capacity(self) -> dict[str, Any]:
-        """Give what the hub's check of room, limits and budget reads (:class:`hpchub.console.capacity.plan.Plan`)."""
-        plan = self.plan
-        known = (*plan.people, *(each.name for each in self.participants))
-        return {
-            "name": self.slug,
-            "cluster": plan.cluster,
-            "allocation": plan.allocation,
-            "opens": _moment(plan.starts_epoch),
-            "closes": _moment(plan.ends_epoch),
-            "setup_minutes": plan.setup_minutes,
-            "seats": plan.seats,
-            "profiles": [plan.profile],
-            "size": plan.size,
-            "minutes": plan.minutes,
-            "reservation": plan.reservation,
-            "people": [name for name in dict.fromkeys(known) if _POSIX_NAME.match(name)],
-        }
+        """Give the same of an event, with all people who are known."""
+        return self.plan.for_capacity(self.slug, (*self.plan.people, *(each.name for each in self.participants)))
 
     def choice(self, now_epoch: float) -> dict[str, str | int]:
-        """Give the ``user_options`` of the server that one click starts."""
+        """Give the ``user_options`` of the server that one click starts, to be sent at once."""
         choice: dict[str, str | int] = {"profile": self.plan.profile, "event": self.slug}
         if self.plan.size is not None:
             choice["size"] = self.plan.size
         if self.plan.minutes is not None:
-            left = max(int(self.plan.ends_epoch - now_epoch) // MINUTE_SECONDS, 1)
+            left = max(int(self.plan.ends_epoch - now_epoch - _MARGIN_SECONDS) // MINUTE_SECONDS, 1)
             choice["minutes"] = min(self.plan.minutes, left)
         return choice
 

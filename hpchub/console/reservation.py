@@ -14,6 +14,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hpchub.catalogue.site import Site
+from hpchub.slurm.model import ClusterView, Reservation
 
 Argv = tuple[str, ...]
 
@@ -68,6 +69,19 @@ def can_be_made(site: Site, cluster: str, name: str | None) -> bool:
 def prefix_of(site: Site) -> str:
     """Give what the names of the site's reservations for events begin with."""
     return site.reservations.prefix if site.reservations else PREFIX
+
+
+def alike(there: Reservation, wanted: Wanted, view: ClusterView, now_epoch: float) -> bool:
+    """Tell whether a reservation can be the one that was wanted: its account, partition and times are those."""
+    elsewhere = {node.name for node in view.nodes if wanted.partition not in node.partitions}
+    begins = wanted.starts_epoch
+    return (
+        there.accounts == {wanted.account.lower()}
+        and not there.users | there.groups
+        and there.end_epoch == wanted.ends_epoch
+        and (there.start_epoch <= now_epoch if begins is None else there.start_epoch == begins)
+        and there.nodes.isdisjoint(elsewhere)
+    )
 
 
 def create(wanted: Wanted, zone: str) -> Argv:

@@ -2,21 +2,22 @@
 
 Only where the site has ``hpchub-reserve``, and only those whose names begin with its prefix: another name is that of a
 reservation which administrators of Slurm make, and the event waits until it is there.  The record of an event says what
-was asked for and made, so that a console that was killed in between neither makes a second one nor forgets to remove
-the first, and never removes one that somebody else has made under such a name.
+was asked for, refused and made, in that order, so that a console that was killed in between neither makes a second one
+nor forgets to remove the first.  What nobody knows of a request is found out from the reservation itself: one with
+another account, partition or time is somebody else's, and is never changed or removed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from hpchub.console.plans import Event, State
 from hpchub.console.reservation import Wanted, can_be_made
 from hpchub.console.reserver import Reserver
 from hpchub.console.verbs import Verbs
-from hpchub.errors import ReservationUnclear, ReserverError
+from hpchub.errors import ReservationRefused, ReservationUnclear, ReserverError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ RETRY_SECONDS = 30
 """After a refusal: nodes that are busy now may be free then, and each try asks slurmctld four times."""
 SEEN_SECONDS = 120
 """How long it may take until the hub's snapshot shows what was changed (``accounts_seconds``)."""
+QUIET_SECONDS = 60
+"""How long nothing is asked about an event whose reservation is as it should be."""
 _DAY_SECONDS = 86400
 _ASKED, _MADE, _EXTENDED = "reservation-asked", "reservation-made", "reservation-extended"
 _REMOVED, _REFUSED, _UNCLEAR = "reservation-removed", "reservation-refused", "reservation-unclear"
@@ -42,6 +45,7 @@ class Reservations:
         self._verbs = verbs
         self._reserver = reserver
         self._not_before: dict[str, float] = {}
+        self._quiet_until: dict[tuple[str, int], float] = {}
         self._troubles: dict[str, str] = {}
         self._removed: set[str] = set()
 
@@ -51,73 +55,110 @@ class Reservations:
         if settings is None:
             return
         reserver = self._reserver or Reserver(settings)
-        for event in await asyncio.to_thread(self._verbs.store.all):
-            if self._is_due(event):
-                try:
-                    await self._keep(event, reserver)
-                except ReserverError as error:
-                    await self._failed(event, error)
+        events = await asyncio.to_thread(self._verbs.store.all)
+        for event in filter(self._is_due, events):
+            acts = [act.verb for act in await asyncio.to_thread(self._verbs.store.record, event.slug)]
+            try:
+                if event.state(self._verbs.clock()) is not State.OVER:
+                    await self._have(event, reserver, acts)
+                elif _REMOVED in acts or not (_MADE in acts or _nobody_knows(acts)) or self._is_shared(event, events):
+                    self._removed.add(event.slug)
+                elif event.cleared_epoch is not None:
+                    # As long as a job runs in it Slurm would refuse.
+                    await self._remove(event, reserver, acts)
+            except ReserverError as error:
+                await self._failed(event, error, acts)
 
     def _is_due(self, event: Event) -> bool:
         now_epoch, plan = self._verbs.clock(), event.plan
-        ended_epoch = event.closed_epoch or plan.ends_epoch
+        ended_epoch, state = event.closed_epoch or plan.ends_epoch, event.state(now_epoch)
+        not_before = self._not_before.get(event.slug, 0)
+        if state is not State.OVER:
+            not_before = max(not_before, self._quiet_until.get((event.slug, plan.ends_epoch), 0))
         return (
             plan.reservation is not None
             and can_be_made(self._verbs.catalogue.site, plan.cluster, plan.reservation)
-            and event.state(now_epoch) in (State.PLANNED, State.OPEN, State.OVER)
+            and state in (State.PLANNED, State.OPEN, State.OVER)
             and event.slug not in self._removed
             and now_epoch < ended_epoch + _DAY_SECONDS
-            and now_epoch >= self._not_before.get(event.slug, 0)
+            and now_epoch >= not_before
         )
 
-    async def _keep(self, event: Event, reserver: Reserver) -> None:
-        done = {act.verb for act in await asyncio.to_thread(self._verbs.store.record, event.slug)}
-        if event.state(self._verbs.clock()) is not State.OVER:
-            await self._have(event, reserver, done)
-        elif not _is_ours(done) or _REMOVED in done:
-            self._removed.add(event.slug)
-        elif event.cleared_epoch is not None:
-            # As long as a job runs in it Slurm would refuse.
-            await reserver.delete(event.plan.cluster, str(event.plan.reservation))
-            await self._note(event, _REMOVED, str(event.plan.reservation))
+    def _is_shared(self, event: Event, events: Collection[Event]) -> bool:
+        """Tell whether an event that is not over has the same reservation: it must not lose it."""
+        now_epoch, place = self._verbs.clock(), (event.plan.cluster, event.plan.reservation)
+        return any(
+            (other.plan.cluster, other.plan.reservation) == place
+            and other.state(now_epoch) in (State.PLANNED, State.OPEN)
+            for other in events
+        )
 
-    async def _have(self, event: Event, reserver: Reserver, done: Collection[str]) -> None:
+    async def _have(self, event: Event, reserver: Reserver, acts: Sequence[str]) -> None:
         """Make the reservation of an event, or let it end later with the event."""
-        wanted, ends_epoch = await self._verbs.hub.reservation(event.for_capacity())
-        if ends_epoch is None:
-            if _MADE not in done and wanted is not None:
-                await self._make(event, reserver, wanted, done)
-        elif _is_ours(done) and ends_epoch < event.plan.ends_epoch:
+        wanted, ends_epoch, alike = await self._verbs.hub.reservation(event.for_capacity())
+        if ends_epoch is None and wanted is not None and _MADE not in acts:
+            await self._make(event, reserver, wanted, acts)
+        elif ends_epoch is not None and _nobody_knows(acts):
+            await self._settle(event, alike)
+        elif ends_epoch is not None and ends_epoch < event.plan.ends_epoch and _MADE in acts:
             await reserver.extend(event.plan.cluster, str(event.plan.reservation), event.plan.ends_epoch)
             await self._note(event, _EXTENDED, str(event.plan.reservation))
             self._not_before[event.slug] = self._verbs.clock() + SEEN_SECONDS
+        else:
+            self._quiet_until[event.slug, event.plan.ends_epoch] = self._verbs.clock() + QUIET_SECONDS
 
-    async def _make(self, event: Event, reserver: Reserver, wanted: Wanted, done: Collection[str]) -> None:
-        if _ASKED not in done:
-            await self._note(event, _ASKED, wanted.name)
+    async def _make(self, event: Event, reserver: Reserver, wanted: Wanted, acts: Sequence[str]) -> None:
+        # Before each try: whatever becomes of this console meanwhile, the record says that one may have succeeded.
+        await self._note(event, _ASKED, wanted.name)
         try:
             there = await reserver.create(wanted)
         except ReserverError as error:
-            # It was made before this console was killed, and the hub has not seen it yet.
-            if not (_is_ours(done) and str(error).endswith("already")):
+            if not (_nobody_knows(acts) and str(error).endswith("already")):
                 raise
-            await self._note(event, _MADE, wanted.name)
+            # Perhaps by an earlier request, and the hub has not seen it yet.
+            self._not_before[event.slug] = self._verbs.clock() + RETRY_SECONDS
         else:
             await self._note(event, _MADE, f"{there.name}: {there.nodes}")
 
-    async def _failed(self, event: Event, error: ReserverError) -> None:
+    async def _settle(self, event: Event, alike: bool) -> bool:
+        """Decide whether the reservation that is there is the one that was asked for; tell what was decided."""
+        name = str(event.plan.reservation)
+        if alike:
+            await self._note(event, _MADE, name)
+        else:
+            await self._note(event, _REFUSED, f"there is another reservation {name}")
+        return alike
+
+    async def _remove(self, event: Event, reserver: Reserver, acts: Sequence[str]) -> None:
+        if _nobody_knows(acts):
+            _, ends_epoch, alike = await self._verbs.hub.reservation(event.for_capacity())
+            if ends_epoch is None or not await self._settle(event, alike):
+                self._not_before[event.slug] = self._verbs.clock() + SEEN_SECONDS
+                return
+        await reserver.delete(event.plan.cluster, str(event.plan.reservation))
+        await self._note(event, _REMOVED, str(event.plan.reservation))
+
+    async def _failed(self, event: Event, error: ReserverError, acts: Sequence[str]) -> None:
         self._not_before[event.slug] = self._verbs.clock() + RETRY_SECONDS
         if self._troubles.get(event.slug) != str(error):
             # The same trouble every half a minute is said once.
             self._troubles[event.slug] = str(error)
             log.warning("the reservation of event %s, and it is tried again: %s", event.slug, error)
-            await self._note(event, _UNCLEAR if isinstance(error, ReservationUnclear) else _REFUSED, str(error))
+        # Slurm refuses a name that there is; whoever else refuses has not looked what became of an earlier request.
+        unclear = isinstance(error, ReservationUnclear) or (
+            _nobody_knows(acts) and not isinstance(error, ReservationRefused)
+        )
+        await self._note(event, _UNCLEAR if unclear else _REFUSED, str(error))
 
     async def _note(self, event: Event, verb: str, detail: str) -> None:
-        now_epoch = int(self._verbs.clock())
-        await asyncio.to_thread(self._verbs.store.note, event.slug, _BY, now_epoch, verb, detail)
+        """Write a line at the end of the record; of the same try with the same trouble there is one, the last."""
+        now_epoch, again = int(self._verbs.clock()), verb in (_ASKED, _REFUSED, _UNCLEAR)
+        await asyncio.to_thread(self._verbs.store.note, event.slug, _BY, now_epoch, verb, detail, again=again)
 
 
-def _is_ours(done: Collection[str]) -> bool:
-    """Tell from an event's record whether a reservation of that name is the one that this console made."""
-    return _MADE in done or (_ASKED in done and _REFUSED not in done)
+def _nobody_knows(acts: Sequence[str]) -> bool:
+    """Tell from an event's record whether a request may have been carried out whose answer nobody has."""
+    if _MADE in acts or _ASKED not in acts:
+        return False
+    last = {verb: place for place, verb in enumerate(acts)}
+    return last[_ASKED] > last.get(_REFUSED, -1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 
 from hpchub.console.answers import HUB_SILENT
 from hpchub.console.hub import HubRefused, HubSilent
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 _STOP_SECONDS, _PAUSE_SECONDS = 90, 0.5
 
 
+class _CalledOff(Exception):
+    """Somebody stopped the room before it was this start's turn."""
+
+
 class Rooms:
     """The rooms of all events.
 
@@ -31,6 +35,8 @@ class Rooms:
         self._verbs = verbs
         # Why a notebook was not started, by event and person: shown until the next try, or until a restart.
         self._refusals: dict[str, dict[str, str]] = {}
+        # What is about to start, by event and person: a start that is not here any more was called off.
+        self._starts: dict[tuple[str, str], object] = {}
         self._tasks: set[asyncio.Future[None]] = set()
 
     async def look(self, caller: Caller, slug: str, language: str) -> list[Seat]:
@@ -51,17 +57,22 @@ class Rooms:
         event = await asyncio.to_thread(self._verbs.store.seat_all, slug, caller.name, int(self._verbs.clock()))
         await self._verbs.push()
         there = {session.user for session in await self._verbs.hub.sessions(slug, language) if session.phase != "ended"}
+        there.update(name for begun, name in self._starts if begun == slug)
         waiting = [each.name for each in event.participants if each.name not in there]
         self._refusals.pop(slug, None)
         for name in waiting:
-            self._in_background(self._start_one(event, name, language))
+            self._in_background(self._start_one(event, name, language, self._begin(slug, name)))
         return len(waiting)
 
     async def stop_all(self, caller: Caller, slug: str) -> None:
-        """Stop all servers of an event of the caller's.  Raises :class:`~hpchub.console.hub.HubSilent`."""
+        """Stop all servers of an event of the caller's, also those that still wait for their turn to start.
+
+        Raises :class:`~hpchub.console.hub.HubSilent`.
+        """
         event = await self._verbs.show(caller, slug)
         await asyncio.to_thread(self._verbs.store.note, slug, caller.name, int(self._verbs.clock()), "stop-all")
         self._refusals.pop(slug, None)
+        self._starts = {start: mark for start, mark in self._starts.items() if start[0] != slug}
         await asyncio.gather(*(self._verbs.stop_servers(name, slug) for name in event.members))
 
     async def restart(self, caller: Caller, slug: str, name: str, language: str) -> None:
@@ -75,30 +86,57 @@ class Rooms:
             raise NoSuchEvent
         await asyncio.to_thread(self._verbs.store.note, slug, caller.name, int(self._verbs.clock()), "restart", name)
         self._refusals.get(slug, {}).pop(name, None)
-        self._in_background(self._restart_one(event, name, language))
+        self._in_background(self._restart_one(event, name, language, self._begin(slug, name)))
 
     def _must_be_open(self, event: Event) -> None:
         if event.state(self._verbs.clock()) is not State.OPEN:
             raise JoinRefused(Sentence("The event is not open: nothing of it can start."))
 
-    async def _start_one(self, event: Event, name: str, language: str) -> None:
-        try:
-            await self._verbs.hub.start(name, event.slug, event.choice(self._verbs.clock()), language)
-        except (HubRefused, HubSilent) as refusal:
-            says = refusal.sentence if isinstance(refusal, HubRefused) else HUB_SILENT
-            log.warning("the notebook of %s in event %s was not started: %s", name, event.slug, refusal)
-            self._refusals.setdefault(event.slug, {})[name] = says
+    def _begin(self, slug: str, name: str) -> object:
+        mark = self._starts[slug, name] = object()
+        return mark
 
-    async def _restart_one(self, event: Event, name: str, language: str) -> None:
+    async def _start_one(self, event: Event, name: str, language: str, mark: object) -> None:
+        start = (event.slug, name)
+
+        def choice() -> Mapping[str, str | int]:
+            if self._starts.get(start) is not mark:
+                raise _CalledOff
+            return event.choice(self._verbs.clock())
+
+        try:
+            await self._verbs.hub.start(name, event.slug, choice, language)
+        except _CalledOff:
+            return
+        except (HubRefused, HubSilent) as refusal:
+            if self._starts.get(start) is mark:
+                says = refusal.sentence if isinstance(refusal, HubRefused) else HUB_SILENT
+                log.warning("the notebook of %s in event %s was not started: %s", name, event.slug, refusal)
+                self._refusals.setdefault(event.slug, {})[name] = says
+        finally:
+            called_off = self._starts.get(start) is not mark
+            if not called_off:
+                del self._starts[start]
+        if called_off and start not in self._starts:
+            # It was called off when the hub had been asked, and perhaps did not know it yet when it was to stop it.
+            await self._stopped(event, name)
+
+    async def _restart_one(self, event: Event, name: str, language: str, mark: object) -> None:
+        if await self._stopped(event, name):
+            await self._start_one(event, name, language, mark)
+        elif self._starts.get((event.slug, name)) is mark:
+            del self._starts[event.slug, name]
+            self._refusals.setdefault(event.slug, {})[name] = Sentence("It did not stop, so it was not started again.")
+
+    async def _stopped(self, event: Event, name: str) -> bool:
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 while await self._verbs.stop_servers(name, event.slug):  # noqa: ASYNC110 - the hub has no event for it
                     await asyncio.sleep(_PAUSE_SECONDS)
-        except (HubSilent, TimeoutError) as error:
+        except (HubSilent, HubRefused, TimeoutError) as error:
             log.warning("the notebook of %s in event %s did not stop: %r", name, event.slug, error)
-            self._refusals.setdefault(event.slug, {})[name] = Sentence("It did not stop, so it was not started again.")
-            return
-        await self._start_one(event, name, language)
+            return False
+        return True
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

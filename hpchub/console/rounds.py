@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,16 +27,25 @@ async def once(verbs: Verbs) -> None:
 
 async def rounds(verbs: Verbs) -> None:
     """Make rounds until cancelled; whoever does not answer is asked again in the next one."""
-    trouble, reservations = "", Reservations(verbs)
+    # A slurmctld that hangs over a reservation keeps no event open and no server running.
+    await asyncio.gather(_again(verbs, lambda: once(verbs)), _again(verbs, Reservations(verbs).keep))
+
+
+async def _again(verbs: Verbs, step: Callable[[], Awaitable[None]]) -> None:
+    trouble = ""
     while True:
         try:
-            await once(verbs)
-            await reservations.keep()
+            await step()
         except (HubSilent, HubRefused, SQLAlchemyError) as error:
             # the same trouble every few seconds is said once
             if str(error) != trouble:
                 log.warning("the events were not brought in step with the hub, and are tried again: %s", error)
             trouble = str(error)
+        except Exception as error:
+            # An answer or a row that nobody foresaw must not end the rounds: no event would end any more.
+            if repr(error) != trouble:
+                log.exception("the events were not brought in step with the hub, and are tried again")
+            trouble = repr(error)
         else:
             trouble = ""
         await asyncio.sleep(verbs.settings.push_seconds)

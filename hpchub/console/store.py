@@ -130,13 +130,15 @@ class Store:
 
     # Changing
 
-    def create(self, plan: Plan, who: str, now_epoch: int, *, approved: bool) -> Event:
-        """Make an event of a plan; ``approved`` where the site wants no approval, or an administrator creates it."""
+    def create(
+        self, plan: Plan, who: str, now_epoch: int, *, approved: bool, taken: Collection[str] = frozenset()
+    ) -> Event:
+        """Make an event of a plan; ``approved`` where nobody has to decide about it, ``taken`` are names of others."""
         for _ in range(_TRIES_TO_NAME):
             try:
                 with self._sessions.begin() as session:
                     row = EventRow(
-                        slug=server_name(plan.title, set(session.scalars(select(EventRow.slug)))),
+                        slug=server_name(plan.title, {*taken, *session.scalars(select(EventRow.slug))}),
                         plan=plan.model_dump(mode="json"),
                         ends_epoch=plan.ends_epoch,
                         created_by=who,
@@ -195,6 +197,8 @@ class Store:
 
         def change(row: EventRow, event: Event) -> None:
             _must_be(event, now_epoch, State.REQUESTED, State.PLANNED, State.OPEN)
+            if not event.plan.by_code:
+                raise NotNow(Sentence("This event was planned without a code: only those whom it names may join."))
             row.code = new_code()
 
         return self._change(slug, who, now_epoch, "new-code", change)
@@ -231,9 +235,12 @@ class Store:
             _note(session, now_epoch, who, "start-all", slug, "")
             return _event(row)
 
-    def note(self, slug: str, who: str, now_epoch: int, verb: str, detail: str = "") -> None:
-        """Add a line to the record of an event."""
+    def note(self, slug: str, who: str, now_epoch: int, verb: str, detail: str = "", *, again: bool = False) -> None:
+        """Add a line to the record of an event; ``again`` puts it in place of the same line from before."""
         with self._sessions.begin() as session:
+            if again:
+                same = {"event_slug": slug, "who": who, "verb": verb, "detail": detail}
+                session.execute(delete(ActRow).filter_by(**same))
             _note(session, now_epoch, who, verb, slug, detail)
 
     def remember(self, slug: str, sessions: Iterable[SessionTold], now_epoch: float) -> None:

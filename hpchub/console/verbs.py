@@ -17,6 +17,7 @@ from hpchub.console.joins import NO_SUCH_CODE, JoinRefused, as_typed
 from hpchub.console.people import Caller
 from hpchub.console.plans import LONGEST_DAYS, Event, Plan, State, mistakes, told_to_the_hub
 from hpchub.console.report import Report, report
+from hpchub.console.reservation import can_be_made
 from hpchub.console.store import Act, NoSuchEvent, Store
 from hpchub.errors import UserError
 from hpchub.text import SOURCE_LANGUAGE, Counted, Joined, Sentence
@@ -66,6 +67,8 @@ class Verbs:
     ) -> None:
         self.store, self.hub, self.clock = store, hub, clock
         self._catalogue = catalogue
+        self._pushing = asyncio.Lock()
+        self._next_push: asyncio.Future[None] | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -115,15 +118,38 @@ class Verbs:
         return await self.hub.capacity(event.for_capacity(), plans, language)
 
     async def create(self, caller: Caller, plan: Plan) -> Event:
-        """Make an event of a plan."""
+        """Make an event of a plan.
+
+        Who may not spend its allocation asks for it only, and an administrator decides.  Raises
+        :class:`~hpchub.console.hub.HubSilent`.
+        """
         if not self.may_create(caller):
             raise NotAllowed(Sentence("Only trainers create events."))
         wrong = list(mistakes(plan, self.catalogue, self.clock()))
         if wrong:
             raise PlanRefused(Joined(wrong))
-        approved = caller.admin or self.settings.approval == "none"
-        event = await asyncio.to_thread(self.store.create, plan, caller.name, self._now(), approved=approved)
+        await self._own_reservation(plan)
+        approved, taken = await self._decides(caller, plan), await self.hub.event_names()
+        event = await asyncio.to_thread(
+            self.store.create, plan, caller.name, self._now(), approved=approved, taken=taken
+        )
         return await self._told(event)
+
+    async def _own_reservation(self, plan: Plan) -> None:
+        """Refuse a reservation that is made for another event: it would go away with that one."""
+        name = plan.reservation
+        if name is None or not can_be_made(self.catalogue.site, plan.cluster, name):
+            return
+        others = await asyncio.to_thread(self.store.not_over, self.clock())
+        if any((other.plan.cluster, other.plan.reservation) == (plan.cluster, name) for other in others):
+            raise PlanRefused(Sentence("Reservation {name} is that of another event. Choose another name.", name=name))
+
+    async def _decides(self, caller: Caller, plan: Plan) -> bool:
+        """Tell whether a plan of a caller's needs no approval."""
+        if caller.admin or self.settings.approval == "admin":
+            return caller.admin
+        # "Start all" submits jobs as others, which this allocation pays: that is for those whose allocation it is.
+        return caller.name in await self.hub.associated(plan.for_capacity("event", [caller.name]))
 
     async def approve(self, caller: Caller, slug: str) -> Event:
         """Let an event take place."""
@@ -141,7 +167,10 @@ class Verbs:
         return await self._told(await asyncio.to_thread(self.store.close, slug, caller.name, self._now()))
 
     async def extend(self, caller: Caller, slug: str, ends_epoch: int) -> Event:
-        """Let an event end at a later time; sessions that run keep the time limit that they began with."""
+        """Let an event end at a later time; sessions that run keep the time limit that they began with.
+
+        Raises :class:`~hpchub.console.hub.HubSilent`.
+        """
         event = await self.show(caller, slug)
         if ends_epoch <= event.plan.ends_epoch:
             raise PlanRefused(Sentence("The new end is not after the one that it has."))
@@ -149,6 +178,8 @@ class Verbs:
             plan = Plan.model_validate({**event.plan.model_dump(), "ends_epoch": ends_epoch})
         except ValidationError:
             raise PlanRefused(Sentence("An event lasts at most {n} days.", n=LONGEST_DAYS)) from None
+        if event.approved_epoch is not None and not await self._decides(caller, plan):
+            raise NotAllowed(Sentence("Ask an administrator to let this event end later: that needs their approval."))
         return await self._told(await asyncio.to_thread(self.store.extend, slug, plan, caller.name, self._now()))
 
     async def renew_code(self, caller: Caller, slug: str) -> Event:
@@ -214,10 +245,8 @@ class Verbs:
         event = await self.open_to(caller, slug)
         if caller.name not in event.members or event.state(self.clock()) is not State.OPEN:
             raise JoinRefused(Sentence("This event is not open, or you have no seat in it."))
-        there = await self.hub.servers(caller.name)
-        if not any(server.name == slug for server in there):
-            await self.hub.start(caller.name, slug, event.choice(self.clock()), language)
-        return f"spawn-pending/{quote(caller.name, safe='')}/{slug}"
+        server = await self.hub.start(caller.name, slug, lambda: event.choice(self.clock()), language)
+        return f"spawn-pending/{quote(caller.name, safe='')}/{quote(server, safe='')}"
 
     async def _guard(self, caller: Caller) -> None:
         window = self.settings.code_tries_minutes * _MINUTE_SECONDS
@@ -230,6 +259,18 @@ class Verbs:
 
     async def push(self) -> None:
         """Tell the hub the events of now.  Raises :class:`~hpchub.console.hub.HubSilent`."""
+        # Those who come while the hub is being told share the next push: a room that joins costs two, and none of
+        # them overtakes one that has read more.
+        if self._next_push is None:
+            self._next_push = asyncio.ensure_future(self._push())
+        await asyncio.shield(self._next_push)
+
+    async def _push(self) -> None:
+        async with self._pushing:
+            self._next_push = None
+            await self._push_now()
+
+    async def _push_now(self) -> None:
         events = await asyncio.to_thread(self.store.not_over, self.clock())
         ours = await asyncio.to_thread(self.store.slugs)
         if await self.hub.push(told_to_the_hub(events, self.clock()), ours):
@@ -238,7 +279,7 @@ class Verbs:
     async def clear(self) -> None:
         """Stop the servers of events that are over.  Raises :class:`~hpchub.console.hub.HubSilent`."""
         for event in await asyncio.to_thread(self.store.to_clear, self.clock()):
-            left = await asyncio.gather(*(self.stop_servers(name, event.slug) for name in event.members))
+            left = await asyncio.gather(*(self._still_there(name, event.slug) for name in event.members))
             if not any(left):
                 log.info("event %s is over and nothing of it runs any more", event.slug)
                 await asyncio.to_thread(self.store.cleared, event.slug, self._now())
@@ -248,12 +289,16 @@ class Verbs:
 
         Raises :class:`~hpchub.console.hub.HubSilent`.
         """
-        for event in await asyncio.to_thread(self.store.ending_after, self.clock() - _AFTER_SECONDS):
-            ended = event.closed_epoch or event.plan.ends_epoch
-            after = self.clock() - ended < _AFTER_SECONDS and event.state(self.clock()) is State.OVER
-            if event.state(self.clock()) is State.OPEN or after:
-                sessions = await self.hub.sessions(event.slug, SOURCE_LANGUAGE)
-                await asyncio.to_thread(self.store.remember, event.slug, sessions, self.clock())
+        ending = await asyncio.to_thread(self.store.ending_after, self.clock() - _AFTER_SECONDS)
+        watched = [event.slug for event in ending if self._is_watched(event)]
+        sessions = await self.hub.sessions_by_event(SOURCE_LANGUAGE) if watched else {}
+        for slug in watched:
+            await asyncio.to_thread(self.store.remember, slug, sessions.get(slug, []), self.clock())
+
+    def _is_watched(self, event: Event) -> bool:
+        ended = event.closed_epoch or event.plan.ends_epoch
+        after = self.clock() - ended < _AFTER_SECONDS and event.state(self.clock()) is State.OVER
+        return event.state(self.clock()) is State.OPEN or after
 
     async def report(self, caller: Caller, slug: str) -> Report:
         """Sum up an event of the caller's, as far as it has gone."""
@@ -265,7 +310,7 @@ class Verbs:
 
         Raises :class:`~hpchub.console.hub.HubSilent`.
         """
-        mine = [server for server in await self.hub.servers(user) if server.event == slug]
+        mine = [server for server in await self.hub.servers(user) if server.event == slug and not server.stopped]
         for server in mine:
             if not server.stopping:
                 log.info("event %s: stopping server %r of %s", slug, server.name, user)
@@ -275,6 +320,14 @@ class Verbs:
                     # it may be in the middle of something; the next round looks again
                     log.warning("server %r of %s was not stopped: %s", server.name, user, refusal)
         return len(mine)
+
+    async def _still_there(self, user: str, slug: str) -> int:
+        try:
+            return await self.stop_servers(user, slug)
+        except (HubSilent, HubRefused) as error:
+            # what the hub cannot say of one person keeps nobody else's servers running
+            log.warning("event %s: the servers of %s are not known at the moment: %s", slug, user, error)
+            return 1
 
     async def _told(self, event: Event) -> Event:
         try:

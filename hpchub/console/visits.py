@@ -53,7 +53,9 @@ async def visit_of(request: Request) -> Visit:
     sign_in: SignIn = request.app.state.sign_in
     token = sign_in.unsealed(request.cookies.get(COOKIE, ""))
     ours = secrets.compare_digest(request.headers.get("X-XSRFToken", "").encode(), sign_in.form_token(token).encode())
-    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate" and not ours:
+    # Browsers say what they ask for where the site has https, but not where it has plain http.
+    unsaid = "" if origin_of(request).startswith("https:") else "navigate"
+    if request.headers.get("Sec-Fetch-Mode", unsaid) != "navigate" and not ours:
         raise NotAllowed(_NOT_A_VISIT)
     caller = await sign_in.caller(token, request.cookies.get(SESSION_COOKIE, "")) if token else None
     if caller is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jupyterhub.log
 from jupyterhub import apihandlers, handlers
 from jupyterhub.apihandlers.users import UserServerAPIHandler
 
@@ -56,6 +57,11 @@ OURS: list[Route] = [
 ]
 
 
+SECRET_KEYS = ("url", "next")
+"""What of an address's query is left out of JupyterHub's log of requests, beside ``token``, ``code`` and others:
+addresses of the site, since that of an invitation has the code of an event in its path."""
+
+
 def install() -> None:
     """Put our handlers in place; to be called before JupyterHub builds its application.
 
@@ -84,6 +90,9 @@ def install() -> None:
         setattr(handlers, name, as_page(getattr(handlers, name)))
     registered = {route[0] for route in apihandlers.default_handlers}
     apihandlers.default_handlers.extend(route for route in OURS if route[0] not in registered)
+
+    known = jupyterhub.log.SCRUB_PARAM_KEYS
+    jupyterhub.log.SCRUB_PARAM_KEYS = (*known, *(key for key in SECRET_KEYS if key not in known))
 
 
 def _replace(routes: list[Route], new: Any) -> None:

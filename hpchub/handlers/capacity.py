@@ -14,8 +14,9 @@ from tornado import web
 
 from hpchub.catalogue.fields import Model
 from hpchub.catalogue.moments import zone_of
-from hpchub.console.capacity import any_missing, findings, reservation_of
+from hpchub.console.capacity import any_missing, entitled_people, findings, reservation_of
 from hpchub.console.capacity.plan import Plan
+from hpchub.console.reservation import alike
 from hpchub.engine import WithEngine
 from hpchub.events import wrong_in
 from hpchub.pages.language import VARY, language_of_request, offered_by
@@ -46,6 +47,7 @@ class CapacityHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterH
             raise web.HTTPError(400, f"Not a plan: {wrong_in(error)}") from None
         language = language_of_request(self.request, offered_by(self.engine.catalogue.site))
         self.set_header("Vary", VARY)
+        await self.engine.first_views()
         self.finish(json.dumps(self._told(question, language)))
 
     def _told(self, question: Question, language: str) -> dict[str, Any]:
@@ -56,6 +58,7 @@ class CapacityHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterH
         view = self.engine.views.get(planned.cluster, ClusterView(planned.cluster))
         # Where each person is asked about, the budgets of one who takes part stand for all.
         budgets = self.engine.budgets.of(planned.members[0] if planned.members else "").get(planned.cluster)
+        entitled = entitled_people(planned, view, catalogue)
         found = findings(planned, view, catalogue, now_epoch, budgets, others)
         wanted = reservation_of(planned, view, catalogue, now_epoch)
         there = next((each for each in view.reservations if each.name == planned.reservation), None)
@@ -64,4 +67,6 @@ class CapacityHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterH
             "findings": [finding.as_dict(language) for finding in found],
             "reservation": asdict(wanted) if wanted else None,
             "reserved_until_epoch": there.end_epoch if there else None,
+            "reserved_alike": bool(there and wanted and alike(there, wanted, view, now_epoch)),
+            "associated": None if entitled is None else sorted(entitled),
         }

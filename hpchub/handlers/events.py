@@ -9,13 +9,14 @@ from jupyterhub.scopes import needs_scope
 from pydantic import ValidationError
 from tornado import web
 
+from hpchub.audit.handlers import Acting
 from hpchub.engine import WithEngine
 from hpchub.events import EVENTS, wrong_in
 
 BODY_LIMIT = 8 * 1024 * 1024
 
 
-class EventsHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class EventsHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """For the console and for scripts, who may change groups too: an event decides who may use what."""
 
     @needs_scope("admin:groups")  # type: ignore[untyped-decorator]  # JupyterHub has no types

@@ -9,7 +9,8 @@ input and writes one JSON answer on standard output.  Standard library only, Pyt
 What must hold, whoever sends whatever:
 
 - the name begins with the policy's prefix, so that no other reservation is made, changed or removed;
-- nodes, length, distance and number of reservations stay within the policy, also by many small changes;
+- nodes, length, distance and number of reservations stay within the policy, also by many small changes, and by
+  many at a time: one request is carried out after the other;
 - only the policy's partitions and accounts; no flags, so that nothing overlaps and no job of others is ended;
 - only the policy's ``scontrol`` runs, by absolute path, as an argument list, in an environment made here.
 
@@ -31,12 +32,13 @@ Requests, times in seconds since 1970, ``starts_epoch`` null for now::
 
 A change has at least one of its three last keys.  Answers: ``{"ok": true, "reservation": {"name": …, "nodes": …,
 "starts_epoch": …, "ends_epoch": …}}`` as Slurm has it now (null once it is removed), or ``{"ok": false, "kind": …,
-"message": …}`` with one of these kinds: ``refused`` by the policy or the form; ``slurm``, in its own words;
-``unclear``, what Slurm may have carried out although its command failed.
+"message": …}`` with one of these kinds: ``refused`` by the policy or the form, or because another request takes too
+long; ``slurm``, in its own words; ``unclear``, what Slurm may have carried out although its command failed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import json
 import os
@@ -46,10 +48,15 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 REQUEST_LIMIT = 16 * 1024
 COMMAND_SECONDS = 60
+TURN_SECONDS = 30
+"""How long a request waits for another one."""
+TURN_STEP_SECONDS = 0.1
 DAY_SECONDS = 86400
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -75,10 +82,14 @@ class Unclear(Exception):
     """Slurm's command got no answer: its controller may have carried the request out all the same."""
 
 
+def policy_file(program: str) -> str:
+    """Give the path of the policy."""
+    return os.path.join(os.path.dirname(program), "hpchub-reserve.json")
+
+
 def policy_beside(program: str) -> Json:
     """Read the policy, if only root can have written it and this program."""
-    folder = os.path.dirname(program)
-    path = os.path.join(folder, "hpchub-reserve.json")
+    folder, path = os.path.dirname(program), policy_file(program)
     for each in (program, path, folder):
         status = os.stat(each)
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -240,9 +251,10 @@ def create(request: Json, cluster: Cluster) -> Json:
     allowed = cluster.policy["accounts"]
     if not any(fnmatch.fnmatchcase(account.lower(), pattern.lower()) for pattern in allowed):
         raise Refused(f"the account {account} is not one of {', '.join(allowed)}")
-    cluster.check(name, nodes, starts, ends, time.time())
+    # First: who asks again after a lost answer learns what became of it, whatever is not possible any more.
     if as_it_is(cluster, name) is not None:
         raise Refused(f"there is a reservation {name} already")
+    cluster.check(name, nodes, starts, ends, time.time())
     cluster.scontrol(
         "create",
         "reservation",
@@ -340,6 +352,25 @@ def answer_to(raw: bytes, policy: Json) -> Json:
     return {"ok": True, **VERBS[verb](request, cluster)}
 
 
+@contextmanager
+def turn(path: str) -> Iterator[None]:
+    """Let no other request be carried out meanwhile: what each checks, another one would change behind it.
+
+    The kernel takes the lock on this file away from a process that ends, however it ends.
+    """
+    with open(path, "rb") as file:
+        give_up = time.monotonic() + TURN_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    raise Refused(f"another request has not ended within {TURN_SECONDS} s, try again") from None
+                time.sleep(TURN_STEP_SECONDS)
+        yield
+
+
 def finish(answer: Json) -> NoReturn:
     """Write the answer and end: with 0 if the request was carried out."""
     json.dump(answer, sys.stdout)
@@ -352,8 +383,13 @@ def main() -> NoReturn:
     try:
         if len(sys.argv) > 1:
             raise Refused("this program takes its request on standard input, and no arguments")
-        policy = policy_beside(os.path.realpath(__file__))
-        finish(answer_to(sys.stdin.buffer.read(REQUEST_LIMIT + 1), policy))
+        program = os.path.realpath(__file__)
+        policy = policy_beside(program)
+        # read first: whoever sends nothing must not keep the others waiting
+        request = sys.stdin.buffer.read(REQUEST_LIMIT + 1)
+        with turn(policy_file(program)):
+            answer = answer_to(request, policy)
+        finish(answer)
     except Refused as error:
         finish({"ok": False, "kind": "refused", "message": str(error)})
     except SlurmSaid as error:

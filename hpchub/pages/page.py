@@ -54,6 +54,7 @@ class Page(WithEngine):
         if of_jupyterhub:
             self.set_header("Content-Security-Policy", policy.loose())  # type: ignore[attr-defined]
         self.set_header("Vary", VARY)  # type: ignore[attr-defined]
+        self.set_header("Cross-Origin-Opener-Policy", policy.OPENER)  # type: ignore[attr-defined]
         self.set_header("Referrer-Policy", "same-origin")  # type: ignore[attr-defined]
         return super().render_template(  # type: ignore[misc]
             name, sync=sync, of_jupyterhub=of_jupyterhub, **values

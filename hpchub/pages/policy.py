@@ -11,6 +11,11 @@ import secrets
 OF_JUPYTERHUB = frozenset({"accept-share.html", "admin.html", "oauth.html", "token.html"})
 """Pages whose templates are JupyterHub's own: they have scripts and styles inside, which a nonce cannot mark."""
 
+OPENER = "noopener-allow-popups"
+"""The ``Cross-Origin-Opener-Policy`` of our pages: a window that a notebook server's script opens, it cannot read
+(https://html.spec.whatwg.org/multipage/browsers.html#the-coop-headers).  Browsers heed it with https only, and those
+that do not know this word heed nothing."""
+
 _COMMON = {
     "default-src": "'none'",
     "connect-src": "'self'",

@@ -37,6 +37,10 @@ PAUSE_SECONDS = 30
 """After no answer, or a refusal, it is asked again so late: nobody's request waits for it each time."""
 JUST_NOW_SECONDS = 3
 """Requests that wait for the same answer take the one that came meanwhile."""
+SIGN_OUT_SECONDS = 600
+"""How long after a sign-out an answer of the provider's may still be from before it."""
+_SIGNED_OUT = "signed_out_epoch"
+"""The key of an auth state: when the person pressed *Sign out*."""
 
 
 class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has no types
@@ -146,8 +150,9 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
                 return found if self._sign_ins[user.name] == before else True
             except Denied as error:
                 self.log.info("The provider has ended the sign-in of %s: %s", user.name, error)
-                # without a refresh token nothing more is known than that an access token is too old
-                certain = error.certain and bool(kept.get("refresh_token"))
+                # Without a refresh token nothing more is known than that an access token is too old, and after a
+                # sign-out nothing more than that: the servers go on.
+                certain = error.certain and bool(kept.get("refresh_token")) and _SIGNED_OUT not in kept
                 ended = self._end_of(user.name, SignInRefused(ENDED, _ENDED), certain)
             except SignInRefused as refused:
                 self.log.warning("%s may no longer sign in: %s", user.name, refused.reason)
@@ -216,7 +221,19 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
         if await account_of(person.account_key, self.rules.account, person.admin) != name:
             raise SignInRefused("account-changed", _ENDED)
         self._ended.pop(name, None)
-        return self._model(name, person, _kept(tokens, claims))
+        return self._model(name, person, {**_kept(tokens, claims), **_sign_out(kept)})
+
+    async def note_sign_out(self, user: Any) -> Mapping[str, Any]:
+        """Keep that somebody signs out by themselves: the end that the provider then says is no reason to end servers.
+
+        What is kept for asking again stays: without it, somebody's API tokens would outlive their sign-in.  Gives it,
+        empty for who has never signed in at the provider.
+        """
+        async with self._turns.setdefault(user.name, asyncio.Lock()):
+            kept: dict[str, Any] = await user.get_auth_state() or {}
+            if kept:
+                await user.save_auth_state({**kept, _SIGNED_OUT: time.time()})
+            return kept
 
     def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Start no server for somebody whose sign-in the provider has ended or the rules refuse.
@@ -238,6 +255,12 @@ def _kept(found: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]
     """What is needed to ask again, and to sign out; JupyterHub encrypts it in its database."""
     kept = {name: found[name] for name in ("access_token", "refresh_token", "id_token") if found.get(name)}
     return {**kept, "claims": {name: claims[name] for name in ("sub", "acr", "amr") if claims.get(name)}}
+
+
+def _sign_out(kept: Mapping[str, Any]) -> dict[str, float]:
+    """Give what stays true of a sign-out: a provider that answers long after it has not ended anything by it."""
+    signed_out: float = kept.get(_SIGNED_OUT, 0.0)
+    return {_SIGNED_OUT: signed_out} if time.time() - signed_out < SIGN_OUT_SECONDS else {}
 
 
 async def _take_over(user: Any, found: Mapping[str, Any]) -> None:

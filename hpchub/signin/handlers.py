@@ -157,12 +157,9 @@ class SignOutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # oauthenticato
     _known_there = False
 
     async def handle_logout(self) -> None:
-        """Find the provider's own way out.
-
-        What is kept for asking again stays: without it, somebody's API tokens would outlive their sign-in.
-        """
+        """Find the provider's own way out, and remember who took it."""
         user = self.current_user
-        kept = (await user.get_auth_state() if user else None) or {}
+        kept = await self.authenticator.note_sign_out(user) if user else {}
         self._known_there = bool(kept)
         if kept:
             # nobody is sent to a provider that is away

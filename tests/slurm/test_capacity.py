@@ -219,6 +219,7 @@ def test_the_hub_says_the_same_from_what_it_knows(started_site: Site) -> None:
     assert answer.status == 200 and answer.json["missing"]
     assert missing()[0]["command"] == "sacctmgr -i add user name=dario cluster=leonardo account=tra26_hack"
     assert answer.json["reservation"]["nodes"] == 11
+    assert answer.json["associated"] == ["seat01"]
     assert "other events" not in {each["about"] for each in answer.json["findings"]}
 
     beside = {**asked, "name": "other", "people": ["seat01"], "seats": 1}

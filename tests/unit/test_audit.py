@@ -15,10 +15,16 @@ from typing import Any
 
 import pytest
 from jupyter_events import EventLogger
+from jupyterhub.apihandlers import APIHandler
 
 from hpchub.audit import record
 from hpchub.audit.file import DailyFile
-from hpchub.audit.handlers import about_another, note_stop
+from hpchub.audit.handlers import CHANGES, Acting, about_another, note_stop
+from hpchub.handlers import OURS
+from hpchub.handlers.capacity import CapacityHandler
+from hpchub.handlers.environments import EnvironmentHandler, EnvironmentsHandler
+from hpchub.handlers.log import LogHandler
+from hpchub.handlers.sessions import SessionHandler
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Session
 from tests.unit.data.job_request import REQUEST
@@ -164,3 +170,19 @@ def test_a_hub_that_restarts_goes_on_with_the_days_file(tmp_path: Path) -> None:
         write(tmp_path / "events.jsonl", text)
     assert (tmp_path / "events.jsonl").read_text() == "one\ntwo\n"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+NOBODY_ELSES = {
+    CapacityHandler: "changes nothing",
+    EnvironmentsHandler: "one's own environments",
+    EnvironmentHandler: "one's own environments",
+    SessionHandler: "the reports of a job about itself",
+    LogHandler: "refuses it",
+}
+
+
+def test_what_our_own_api_changes_for_others_is_written_too() -> None:
+    handlers = {route[1] for route in OURS if issubclass(route[1], APIHandler)}
+    changing = {each for each in handlers if any(verb.lower() in vars(each) for verb in CHANGES)}
+    assert {each for each in changing if not issubclass(each, Acting)} == set(NOBODY_ELSES)
+    assert about_another("service:console", "PUT", ["hpchub", "events"]) == ""

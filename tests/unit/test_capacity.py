@@ -16,7 +16,7 @@ import pytest
 from hpchub.catalogue.budget import Budget
 from hpchub.catalogue.model import Catalogue, Profile
 from hpchub.catalogue.site import Budgets, ReserverSettings
-from hpchub.console.capacity import Finding, Planned, Severity, any_missing, findings, reservation_of
+from hpchub.console.capacity import Finding, Planned, Severity, any_missing, entitled_people, findings, reservation_of
 from hpchub.console.reservation import Wanted
 from hpchub.slurm.model import (
     Association,
@@ -924,3 +924,25 @@ def test_profiles_in_several_partitions_have_no_common_reservation() -> None:
 def test_a_number_that_makes_no_sense_is_no_plan(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 0, and at least 1 is possible"):
         replace(PLAN, **{name: 0})  # type: ignore[arg-type]  # the rows name fields of the class
+
+
+@pytest.mark.parametrize(
+    ("plan", "view", "found"),
+    [
+        ({}, {}, SEATS),
+        ({"members": ("seat01", "dario")}, {}, ("seat01",)),
+        ({"members": ()}, {}, ()),
+        ({"allocation": "aifac_cyber01"}, {}, ()),
+        ({}, {"associations": {}}, ()),
+        ({"profiles": ("general/nothing",)}, {}, ()),
+    ],
+)
+def test_who_may_use_the_allocation_is_only_who_is_known_and_associated(
+    plan: dict[str, Any], view: dict[str, Any], found: tuple[str, ...]
+) -> None:
+    assert entitled_people(replace(PLAN, **plan), replace(VIEW, **view), in_rome()) == frozenset(found)
+
+
+@pytest.mark.parametrize("view", [{"taken_epoch": None}, {"associations": {}, "accounting_silent_since_epoch": NOON}])
+def test_who_may_use_the_allocation_is_not_known_before_slurm_has_told_it(view: dict[str, Any]) -> None:
+    assert entitled_people(PLAN, replace(VIEW, **view), in_rome()) is None

@@ -253,8 +253,8 @@ async def test_one_click_starts_the_event_s_choice(console: Console) -> None:
         "profile": "general/pytorch",
         "event": "gpu-school",
         "size": "small",
-        "minutes": 120,
-    }
+        "minutes": 119,
+    }, "until the end, with a minute for the way to the hub"
 
 
 async def test_a_start_is_the_hub_s_to_refuse(console: Console) -> None:
@@ -310,8 +310,10 @@ async def test_an_event_that_is_extended_goes_on(console: Console) -> None:
 
 
 async def test_a_hub_that_is_away_loses_nothing(console: Console) -> None:
-    console.hub.away = True
     code = {"code": await opened(console)}
+    console.hub.away = True
+    answer = await console.ask("carla", "POST", "/events", plan(title="Other", ends_epoch=NINE + HOUR))
+    assert answer.status_code == 503, "nobody can say whose allocation it is"
     answer = await console.ask("ada", "POST", "/join", code)
     assert answer.status_code == 503 and "The hub does not answer" in answer.json()["message"]
     console.hub.away = False

@@ -37,6 +37,8 @@ def words(page: httpx.Response) -> str:
 
 
 CARLA = CALLERS["carla"]
+OPENED = {"Sec-Fetch-Mode": "navigate"}
+"""What a browser says of a page that its person opens."""
 FORM = {
     "title": "Scuola GPU <b>",
     "description": "Two days.\nBring a laptop.",
@@ -238,7 +240,7 @@ async def test_a_trainer_lets_an_event_end_later(console: Console) -> None:
 async def test_the_wall_shows_the_code_and_where_to_go(console: Console) -> None:
     code = await opened(console)
     page = await console.visit(
-        "carla", "event/gpu-school/code", more={"X-Forwarded-Proto": "https", "Host": "hub.example"}
+        "carla", "event/gpu-school/code", more={"X-Forwarded-Proto": "https", "Host": "hub.example", **OPENED}
     )
     assert code in words(page) and "https://hub.example/services/events/join" in words(page)
 
@@ -267,6 +269,20 @@ async def test_a_script_of_a_notebook_server_reads_nothing(console: Console) -> 
         "carla", "event/gpu-school", more={"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
     )
     assert page.status_code == 403 and "GPU school" not in page.text
+
+
+async def test_with_https_only_a_browser_that_says_so_opens_a_page(console: Console) -> None:
+    await opened(console)
+    https = {"X-Forwarded-Proto": "https"}
+    silent = await console.visit("carla", "event/gpu-school", more=https)
+    assert silent.status_code == 403 and "GPU school" not in silent.text
+    assert (await console.visit("carla", "event/gpu-school", more={**https, **OPENED})).status_code == 200
+
+
+async def test_whoever_opens_a_page_in_a_window_cannot_reach_into_it(console: Console) -> None:
+    await opened(console)
+    page = await console.visit("carla", "event/gpu-school")
+    assert page.headers["Cross-Origin-Opener-Policy"] == "noopener-allow-popups"
 
 
 async def test_a_cookie_that_is_not_ours_is_nobody_s(console: Console) -> None:

@@ -17,10 +17,34 @@ from hpchub.pages import assets, moments, naming, policy
 from hpchub.pages.announcements import shown
 from hpchub.pages.branding import logo_of, style_of
 from hpchub.pages.language import language_of_request, offered_by, way_back
+from hpchub.pages.page import Page
 from hpchub.text import LANGUAGES
 from tests.unit.data.world import REPOSITORY, demo_catalogue
 
 SITE = demo_catalogue().site
+
+
+# Headers
+
+
+class _Answer:
+    """What a handler of JupyterHub's does with a page."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+
+    def set_header(self, name: str, value: str) -> None:
+        self.headers[name] = value
+
+    def render_template(self, name: str, **_: object) -> str:
+        return name
+
+
+@pytest.mark.parametrize("name", ["home.html", "token.html"])
+def test_whoever_opens_a_page_in_a_window_cannot_reach_into_it(name: str) -> None:
+    answer = type("Ours", (Page, _Answer), {})()
+    answer.render_template(name)
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "noopener-allow-popups"
 
 
 # Language

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hpchub.console import reservation
 from hpchub.console.reservation import Wanted, can_be_made, name_of, nodes_for
 from hpchub.console.reserver import Made, Reserver
 from hpchub.errors import ReservationRefused, ReservationUnclear, ReserverError
+from hpchub.slurm.model import ClusterView, Node, Reservation
 from tests.unit.data.world import demo_catalogue
 
 # 2026-10-24 22:00 UTC, the night in which Rome's clocks go back
@@ -31,6 +33,41 @@ def test_long_names_stay_different() -> None:
     one, other = (name_of(f"{'x' * 60}-{last}") for last in "ab")
     assert one != other and len(one) == len(other) == 64
     assert one.startswith("hpchub_xxx")
+
+
+THERE = Reservation(
+    "hpchub_school", STARTS, STARTS + 6 * 3600, frozenset({"lrdn0001"}), 32, accounts=frozenset({"tra26_hack"})
+)
+NODES = (
+    Node("lrdn0001", "lrdn0001", frozenset({"boost_usr_prod"}), True, 32, 0, 1, 0),
+    Node("login01", "login01", frozenset({"lrd_all_serial"}), True, 32, 0, 1, 0),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "alike"),
+    [
+        ({}, True),
+        ({"accounts": frozenset({"other"})}, False),
+        ({"accounts": frozenset({"tra26_hack", "other"})}, False),
+        ({"users": frozenset({"ada"})}, False),
+        ({"start_epoch": STARTS - 60}, False),
+        ({"end_epoch": STARTS + 7 * 3600}, False),
+        ({"nodes": frozenset({"login01"})}, False),
+    ],
+    ids=str,
+)
+def test_a_reservation_is_the_one_that_was_wanted_by_account_partition_and_times(
+    changes: dict[str, Any], alike: bool
+) -> None:
+    view = ClusterView("leonardo", nodes=NODES)
+    assert reservation.alike(replace(THERE, **changes), WANTED, view, STARTS) is alike
+
+
+def test_one_that_was_wanted_at_once_has_begun() -> None:
+    at_once, view = replace(WANTED, starts_epoch=None), ClusterView("leonardo", nodes=NODES)
+    assert reservation.alike(THERE, at_once, view, STARTS + 60)
+    assert not reservation.alike(THERE, at_once, view, STARTS - 60)
 
 
 @pytest.mark.parametrize(("sessions", "a_node", "nodes"), [(1, 4, 1), (4, 4, 1), (5, 4, 2), (40, 4, 10), (3, 1, 3)])

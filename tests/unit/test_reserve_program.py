@@ -7,6 +7,8 @@ in the ring ``events``.
 from __future__ import annotations
 
 import ast
+import fcntl
+import io
 import json
 import re
 import sys
@@ -316,6 +318,58 @@ def test_a_policy_that_others_may_write_is_none(tmp_path: Path) -> None:
     (tmp_path / "hpchub-reserve.json").chmod(0o666)
     with pytest.raises(Refused, match="must belong to root and be writable by root alone"):
         hpchub_reserve.policy_beside(str(program))
+
+
+@pytest.fixture
+def installed(scontrol: Scontrol, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The policy beside the program, whoever owns it."""
+    path = scontrol.folder / "hpchub-reserve.json"
+    path.write_text(json.dumps(policy(scontrol)))
+    monkeypatch.setattr(hpchub_reserve, "__file__", str(scontrol.folder / "hpchub-reserve"))
+    monkeypatch.setattr(hpchub_reserve, "policy_beside", lambda _: json.loads(path.read_text()))
+    monkeypatch.setattr(hpchub_reserve, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(sys, "argv", ["hpchub-reserve"])
+    return path
+
+
+def started(request: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The answer of the program as the door starts it."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
+    with pytest.raises(SystemExit):
+        hpchub_reserve.main()
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_nothing_is_checked_or_changed_while_another_request_is_carried_out(
+    scontrol: Scontrol, installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scontrol.say_after(line("hpchub_school"))
+    with installed.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        answer = started(CREATE, monkeypatch, capsys)
+    assert answer["kind"] == "refused"
+    assert answer["message"] == "another request has not ended within 0.2 s, try again"
+    assert scontrol.told == []
+    assert started(CREATE, monkeypatch, capsys)["ok"]
+
+
+def test_a_request_holds_its_turn_until_slurm_has_answered(
+    scontrol: Scontrol, installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As each command of Slurm's runs, somebody else tries to take the turn.
+    scontrol.path.write_text(
+        scontrol.path.read_text().replace(
+            "#!/bin/sh\n", f"#!/bin/sh\nflock -n {installed} true && echo free >> {scontrol.folder}/turns\n"
+        )
+    )
+    turns = scontrol.folder / "turns"
+    ask(scontrol, DELETE)
+    assert turns.read_text() == "free\n"
+    turns.unlink()
+    scontrol.say_after(line("hpchub_school"))
+    assert started(CREATE, monkeypatch, capsys)["ok"]
+    assert not turns.exists()
 
 
 def test_it_takes_no_arguments(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

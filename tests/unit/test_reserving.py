@@ -5,6 +5,7 @@ The real door, the real Slurm and a real event are in the ring ``events``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,8 @@ import pytest
 
 from hpchub.catalogue.site import ReserverSettings
 from hpchub.console.reserver import Reserver
-from hpchub.console.reserving import RETRY_SECONDS, Reservations
-from tests.unit.data.console import HOUR, NINE, Console, SmallHub
+from hpchub.console.reserving import QUIET_SECONDS, RETRY_SECONDS, Reservations
+from tests.unit.data.console import HOUR, NINE, Console, SmallHub, plan
 from tests.unit.data.world import demo_catalogue
 
 NAME = "hpchub_gpu-school"
@@ -42,11 +43,15 @@ class RoomyHub(SmallHub):
     """Knows which reservation the event needs, and what Slurm has."""
 
     until_epoch: int | None = None
+    alike: bool = True
+    """Whether what Slurm has is what the event needs."""
+    questions: int = 0
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/hpchub/capacity") and not self.away:
+            self.questions += 1
             told = {"missing": False, "findings": [], "reservation": WANTED, "reserved_until_epoch": self.until_epoch}
-            return httpx.Response(200, json=told)
+            return httpx.Response(200, json={**told, "reserved_alike": self.alike, "associated": ["carla"]})
         return super().__call__(request)
 
 
@@ -175,7 +180,7 @@ async def test_a_refusal_is_noted_once_and_tried_again_later(world: World) -> No
     world.door.answer(MADE)
     world.console.now_epoch += RETRY_SECONDS
     await world.round()
-    assert await world.record() == ["reservation-asked", "reservation-refused", "reservation-made"]
+    assert await world.record() == ["reservation-refused", "reservation-asked", "reservation-made"]
 
 
 async def test_a_console_that_was_killed_after_asking_finds_its_reservation_again(world: World) -> None:
@@ -186,11 +191,118 @@ async def test_a_console_that_was_killed_after_asking_finds_its_reservation_agai
     world.restart()
     world.door.answer(refused("refused", f"there is a reservation {NAME} already"))
     await world.round()
+    assert (await world.record())[-1] == "reservation-asked", "the hub has not seen it yet"
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    world.console.now_epoch += RETRY_SECONDS
+    await world.round()
     assert (await world.record())[-1] == "reservation-made"
     world.door.answer(MADE)
     world.over(cleared=True)
     await world.round()
     assert world.door.verbs[-1] == "delete"
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_what_somebody_else_made_after_a_lost_answer_stays_theirs(world: World, over: bool) -> None:
+    await world.console.create(reservation=NAME)
+    world.door.answer(refused("unclear", "Unable to contact slurm controller"))
+    await world.round()
+    # Nothing was made, and an administrator makes one of that name, for others and for longer.
+    world.door.answer(MADE)
+    world.hub.alike, world.hub.until_epoch = False, NINE + HOUR
+    world.console.now_epoch += RETRY_SECONDS
+    if not over:
+        await world.round()
+    world.over(cleared=True)
+    await world.round()
+    world.console.now_epoch += HOUR
+    await world.round()
+    assert world.door.verbs == ["create"]
+    assert (await world.record())[-1] == "reservation-refused"
+
+
+async def test_a_lost_answer_is_cleared_up_also_after_the_event(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    world.door.answer("")
+    await world.round()
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    world.door.answer(MADE)
+    world.over(cleared=True)
+    await world.round()
+    assert (await world.record())[-2:] == ["reservation-made", "reservation-removed"]
+    assert world.door.verbs == ["create", "delete"]
+
+
+async def test_a_console_that_is_killed_in_a_new_try_finds_its_reservation_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.door.answer(refused("slurm", "Requested nodes are busy"))
+    await world.console.create(reservation=NAME)
+    await world.round()
+    assert await world.record() == ["reservation-asked", "reservation-refused"]
+    world.console.now_epoch += RETRY_SECONDS
+
+    async def killed(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+        patch.setattr(Reserver, "create", killed)
+        await world.round()
+    world.restart()
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    world.door.answer(MADE)
+    world.over(cleared=True)
+    await world.round()
+    assert world.door.verbs[-1] == "delete"
+
+
+async def test_a_door_that_is_closed_says_nothing_of_an_earlier_request(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    world.door.answer("")
+    await world.round()
+    world.door.answer(refused("refused", "another request has not ended within 30 s, try again"))
+    world.console.now_epoch += RETRY_SECONDS
+    await world.round()
+    assert "reservation-refused" not in await world.record()
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    world.console.now_epoch += RETRY_SECONDS
+    await world.round()
+    assert (await world.record())[-1] == "reservation-made"
+
+
+async def test_two_events_do_not_share_a_reservation_that_goes_away_with_one(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    answer = await world.console.ask("carla", "POST", "/events", plan(title="Other", reservation=NAME))
+    assert answer.status_code == 400
+    assert f"Reservation {NAME} is that of another event. Choose another name." in answer.text
+    await world.console.create(title="Course", reservation="s_tra_school")
+    await world.console.create(title="Another course", reservation="s_tra_school")
+
+
+async def test_an_event_that_is_over_leaves_its_reservation_to_a_later_one(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.over(cleared=True)
+    starts_epoch = NINE + 9 * HOUR
+    await world.console.create(
+        title="Later", reservation=NAME, starts_epoch=starts_epoch, ends_epoch=starts_epoch + HOUR
+    )
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    await world.round()
+    assert world.door.verbs == ["create"]
+
+
+async def test_what_is_as_it_should_be_is_not_asked_about_every_few_seconds(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    world.hub.questions = 0
+    for _ in range(3):
+        await world.round()
+    assert world.hub.questions == 1
+    world.console.now_epoch += QUIET_SECONDS
+    await world.round()
+    assert world.hub.questions == 2
 
 
 async def test_a_name_that_another_one_has_stays_the_other_one_s(world: World) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyterhub.spawner import SpawnException
 
+from hpchub.signin import authenticator as module
+from hpchub.signin.authenticator import SiteAuthenticator
+from hpchub.signin.handlers import SignOutHandler
 from hpchub.signin.leavers import ENDED, Ended, Leavers, must_end
 from hpchub.signin.refusal import SignInRefused
 from hpchub.text import Sentence
@@ -124,6 +129,54 @@ async def test_an_access_token_that_is_too_old_ends_nobody(rogue: Rogue, provide
     without_refresh_token = {name: value for name, value in KEPT.items() if name != "refresh_token"}
     ours = authenticator(rogue, provider, tmp_path, **ENDS)
     assert await went_round(ours, Person(without_refresh_token)) == [[]]
+
+
+async def signed_out(ours: SiteAuthenticator, person: Person) -> None:
+    """What the handler does, but for the page."""
+    here: Any = SimpleNamespace(current_user=person, authenticator=ours)
+    await SignOutHandler.handle_logout(here)
+
+
+@pytest.mark.parametrize("answered_meanwhile", [False, True])
+async def test_who_signs_out_keeps_what_runs(
+    rogue: Rogue, provider: Any, tmp_path: Path, answered_meanwhile: bool
+) -> None:
+    ours = authenticator(rogue, provider, tmp_path, **ENDS)
+    ada = Person(KEPT)
+    await signed_out(ours, ada)
+    if answered_meanwhile:
+        # the timer asks before the browser has told the provider
+        assert await went_round(ours, ada) == [[]]
+        ada._auth_refreshed = None
+    rogue.answers["token"] = 400, {"error": "invalid_grant"}
+    ours._rest_until.clear()
+    assert await went_round(ours, ada) == [[]]
+    with pytest.raises(SpawnException):
+        ours.pre_spawn_start(ada, None)
+
+
+async def test_who_was_signed_out_and_is_still_let_in_long_after_is_like_everybody(
+    rogue: Rogue, provider: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SIGN_OUT_SECONDS", 0)
+    ours = authenticator(rogue, provider, tmp_path, **ENDS)
+    ada = Person(KEPT)
+    await signed_out(ours, ada)
+    assert await went_round(ours, ada) == [[]]
+    rogue.answers["token"] = 400, {"error": "invalid_grant"}
+    ada._auth_refreshed = None
+    ours._rest_until.clear()
+    assert await went_round(ours, ada) == [["Your sign-in has ended. Sign in again."]]
+
+
+async def test_who_has_signed_out_and_is_refused_by_the_rules_loses_what_runs(
+    rogue: Rogue, provider: Any, tmp_path: Path
+) -> None:
+    ours = authenticator(rogue, provider, tmp_path, allowed_groups=["hpc"], **ENDS)
+    ada = Person(KEPT)
+    await signed_out(ours, ada)
+    rogue.answers["me"] = 200, {"sub": "8f14e45f", "preferred_username": "ada", "groups": []}
+    assert await went_round(ours, ada) == [["You are known, but not in a group that may use this service."]]
 
 
 async def test_who_never_signed_in_at_the_provider_is_left_alone(rogue: Rogue, provider: Any, tmp_path: Path) -> None:

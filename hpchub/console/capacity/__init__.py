@@ -14,7 +14,7 @@ from hpchub.catalogue.site import Site
 from hpchub.console.capacity.limits import limit_findings
 from hpchub.console.capacity.money import budget_findings
 from hpchub.console.capacity.others import other_findings
-from hpchub.console.capacity.people import people_findings
+from hpchub.console.capacity.people import entitled, people_findings
 from hpchub.console.capacity.places import place_findings, places_of
 from hpchub.console.capacity.planned import About, Finding, Planned, Severity, at, fine, missing, warning
 from hpchub.console.capacity.room import reservation_needed, room_findings
@@ -23,7 +23,7 @@ from hpchub.pages.moments import duration
 from hpchub.slurm.model import ClusterView
 from hpchub.text import Sentence, listed
 
-__all__ = ["About", "Finding", "Planned", "Severity", "any_missing", "findings", "reservation_of"]
+__all__ = ["About", "Finding", "Planned", "Severity", "any_missing", "entitled_people", "findings", "reservation_of"]
 
 
 def findings(
@@ -63,6 +63,16 @@ def findings(
 def any_missing(found: Iterable[Finding]) -> bool:
     """Tell whether the event does not work as it is planned."""
     return any(each.severity is Severity.MISSING for each in found)
+
+
+def entitled_people(planned: Planned, view: ClusterView, catalogue: Catalogue) -> frozenset[str] | None:
+    """Give those of the people who are known to take part that are associated with the event's allocation.
+
+    None as long as Slurm has not told who is associated with what.
+    """
+    if view.taken_epoch is None or (view.accounting_silent_since_epoch is not None and not view.associations):
+        return None
+    return entitled(planned, view, places_of(planned, catalogue, view))
 
 
 def reservation_of(planned: Planned, view: ClusterView, catalogue: Catalogue, now_epoch: float) -> Wanted | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from hpchub.catalogue.rules import Person, associations_of
 from hpchub.console.capacity import commands
@@ -25,6 +25,15 @@ def associations_with(planned: Planned, view: ClusterView, partition: str) -> Ma
         association = associations_of(Person(name), view, partition).get(planned.allocation)
         if association is not None:
             found[name] = association
+    return found
+
+
+def entitled(planned: Planned, view: ClusterView, places: Iterable[Place]) -> frozenset[str]:
+    """Give those of the people who are known to take part that may use the allocation wherever the event runs."""
+    partitions = {place.run.partition for place in places}
+    found = frozenset(planned.members) if partitions else frozenset()
+    for partition in partitions:
+        found &= associations_with(planned, view, partition).keys()
     return found
 
 

@@ -60,6 +60,8 @@ class SmallHub:
     away: bool = False
     refusal: str = ""
     findings: list[dict[str, Any]] = field(default_factory=list)
+    associated: frozenset[str] = frozenset({"carla", "teresa", "ada", "bruno", "dario"})
+    """Who may use the allocation of the school."""
     asked: dict[str, Any] = field(default_factory=dict)
     """The last question about capacity."""
     sessions: list[dict[str, Any]] = field(default_factory=list)
@@ -75,12 +77,16 @@ class SmallHub:
             return httpx.Response(204)
         if parts == ["hpchub", "capacity"]:
             self.asked = json.loads(request.content)
-            return httpx.Response(200, json={"missing": True, "findings": self.findings, "reservation": None})
+            may_pay = [name for name in self.asked["plan"]["people"] if name in self.associated]
+            told = {"missing": True, "findings": self.findings, "reservation": None, "associated": may_pay}
+            return httpx.Response(200, json=told)
         if parts == ["hpchub", "sessions"]:
             return httpx.Response(200, json=self.sessions)
         mine = self.servers.setdefault(parts[1], {})
         if request.method == "GET":
-            return httpx.Response(200, json={"name": parts[1], "servers": mine})
+            stopped_too = request.url.params.get("include_stopped_servers") == "1"
+            shown = {name: server for name, server in mine.items() if stopped_too or not server.get("stopped")}
+            return httpx.Response(200, json={"name": parts[1], "servers": shown})
         if request.method == "DELETE":
             mine.pop(parts[3], None)
             return httpx.Response(204)
