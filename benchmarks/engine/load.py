@@ -15,7 +15,7 @@ NOT_NOW = (429, 503)
 """Too many at once, or Slurm does not answer: to be asked again, as a person would."""
 PATIENCE_SECONDS = 120
 STILL_SECONDS = 60
-"""After so long without another server that is ready, none comes any more: batchspawner loses some of a rush."""
+"""So long another server is waited for: batchspawner loses some of a rush, and others come minutes later."""
 
 
 def names(people: Sequence[str], count: int, prefix: str = "s") -> list[Server]:

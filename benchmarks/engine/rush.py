@@ -27,8 +27,8 @@ class Rush:
     """Milliseconds, until every server was ready, or no other one came."""
     not_now: int
     """How often a start was refused and asked for again."""
-    never: int
-    """Servers that were never ready, although Slurm had their jobs."""
+    not_ready: int
+    """Servers that were not ready yet when no other one had come for a minute."""
 
 
 def measure(hub: Hub, people: Sequence[str], count: int, choice: Mapping[str, Any] | None) -> Rush:

@@ -155,7 +155,8 @@ def rush(hubs: Mapping[str, Rush]) -> Table:
     """A room that starts at once."""
     table = Table(
         "A room that presses Start at once",
-        "Cheap servers; until Slurm has every job, and until the last server is ready. The API is asked meanwhile.",
+        "Cheap servers; until Slurm has every job, and until the last server is ready after which none comes for a "
+        "minute. The API is asked until then.",
         (
             "servers",
             "who",
@@ -165,7 +166,7 @@ def rush(hubs: Mapping[str, Rush]) -> Table:
             "API, p99",
             "API, slowest",
             "refused at first",
-            "never ready",
+            "not ready a minute later",
         ),
     )
     for who, each in hubs.items():
@@ -179,7 +180,7 @@ def rush(hubs: Mapping[str, Rush]) -> Table:
                 milliseconds(each.api_p99),
                 milliseconds(each.api_worst),
                 str(each.not_now),
-                str(each.never),
+                str(each.not_ready),
             )
         )
     return table

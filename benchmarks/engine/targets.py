@@ -103,7 +103,7 @@ def of_rush(found: Rush) -> list[Target]:
     return [
         Target(f"{found.servers} servers at once, all submitted", found.submitted_seconds, 15, "s"),
         Target("API p99 meanwhile", found.api_p99, 250, "ms"),
-        Target("servers of them that were never ready", found.never, 0),
+        Target("servers of them that were not ready", found.not_ready, 0),
     ]
 
 

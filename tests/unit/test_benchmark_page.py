@@ -45,7 +45,7 @@ def test_what_was_not_measured_has_no_table_and_no_target() -> None:
     assert [target.what for target in targets.of_sections(measured)] == [
         "200 servers at once, all submitted",
         "API p99 meanwhile",
-        "servers of them that were never ready",
+        "servers of them that were not ready",
     ]
 
 
