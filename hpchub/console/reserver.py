@@ -6,7 +6,6 @@ What passes through it is checked again on the other side, in :mod:`hpchub.jobs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from hpchub.catalogue.site import ReserverSettings
 from hpchub.console.reservation import Wanted
 from hpchub.errors import ReservationRefused, ReservationUnclear, ReserverError
+from hpchub.jobs.door import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Reserver:
     """
 
     def __init__(self, settings: ReserverSettings) -> None:
-        self._door = settings.door
-        self._timeout_seconds = settings.timeout_seconds
-        # Its limits are on all reservations together: two requests at a time would not see each other.
+        self._command = settings.door
+        self._door = Door(self._command[-1], settings.timeout_seconds, ReserverError, ReservationUnclear)
+        # Behind the door one request waits for the other, each with its own time limit running.
         self._one_at_a_time = asyncio.Lock()
 
     async def create(self, wanted: Wanted) -> Made:
@@ -72,41 +72,13 @@ class Reserver:
         try:
             return Made(**(await self._ask(request))["reservation"])
         except (KeyError, TypeError) as error:
-            raise ReservationUnclear(f"{self._door[-1]} gave an answer without the reservation") from error
+            raise ReservationUnclear(f"{self._door.program} gave an answer without the reservation") from error
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._one_at_a_time:
-            status, out, err = await self._through_the_door(json.dumps(request).encode())
-        try:
-            answer = json.loads(out)
-        except ValueError:
-            words = f"{self._door[-1]} gave no answer: {err.strip()[-400:]}"
-            # A door that refuses says so with 1 (sudo); the program itself always answers, unless it is killed.
-            raise (ReserverError if status == 1 and not out else ReservationUnclear)(words) from None
-        if not isinstance(answer, dict) or "ok" not in answer:
-            raise ReservationUnclear(f"{self._door[-1]} gave an answer of another form")
+            said = await self._door.send(self._command, json.dumps(request).encode())
+        answer = self._door.read(said)
         if answer["ok"]:
             return answer
         kinds = {"refused": ReserverError, "slurm": ReservationRefused}
         raise kinds.get(str(answer.get("kind")), ReservationUnclear)(str(answer.get("message", "")))
-
-    async def _through_the_door(self, request: bytes) -> tuple[int | None, str, str]:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._door,
-                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"},
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            raise ReserverError(f"{self._door[0]} cannot be started: {error.strerror}") from error
-        try:
-            out, err = await asyncio.wait_for(process.communicate(request), self._timeout_seconds)
-        except TimeoutError:
-            # Behind sudo the process belongs to somebody else and cannot be killed; it has a time limit of its own.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                process.kill()
-                await process.wait()
-            raise ReservationUnclear(f"{self._door[-1]} gave no answer in {self._timeout_seconds} s") from None
-        return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")

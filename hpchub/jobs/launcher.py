@@ -1,13 +1,11 @@
-"""The hub's side of the narrow door: one JSON request to ``hpchub-launch``, one JSON answer.
+"""The hub's side of the door to ``hpchub-launch``, which submits and cancels jobs as their users.
 
-The door is a command from the site's data (in the demo ``sudo -n …/hpchub-launch``); what passes through it is checked
-again on the other side, in :mod:`hpchub.jobs.hpchub_launch`.
+What passes through it is checked again on the other side, in :mod:`hpchub.jobs.hpchub_launch`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections import defaultdict
@@ -15,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear, Unreachable
+from hpchub.jobs.door import Door, Said
 from hpchub.ssh import SSH_FAILED, LoginNode, never_sent
 
 LAUNCHER_SECONDS = 60
@@ -41,9 +40,9 @@ class Launcher:
     def __init__(
         self, door: Sequence[str], timeout_seconds: float = 75, login_nodes: Mapping[str, LoginNode] | None = None
     ) -> None:
-        self._door = tuple(door)
+        self._command = tuple(door)
+        self._door = Door(self._command[-1], timeout_seconds, LauncherError, SubmitUnclear)
         self._login_nodes = login_nodes or {}
-        self._timeout_seconds = timeout_seconds
         # One set of slots a cluster: a controller that hangs must not keep the others waiting.
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
         self._estimates = asyncio.Semaphore(_ESTIMATES_AT_ONCE)
@@ -73,7 +72,7 @@ class Launcher:
         )
         job_id = answer.get("job_id")
         if not isinstance(job_id, str):
-            raise SubmitUnclear(f"{self._door[-1]} gave an answer without a job id")
+            raise SubmitUnclear(f"{self._door.program} gave an answer without a job id")
         return job_id
 
     async def expected_start(self, user: str, cluster: str, session_id: str, script: str) -> int | None:
@@ -159,14 +158,7 @@ class Launcher:
         for name, value in request.get("environment", {}).items():
             if "TOKEN" in name and value:
                 out, err = out.replace(value, "…"), err.replace(value, "…")
-        try:
-            answer = json.loads(out)
-        except ValueError:
-            words = f"{self._door[-1]} gave no answer: {err.strip()[-400:]}"
-            # A door that refuses says so with 1 (sudo); the launcher itself always answers, unless it is killed.
-            raise (LauncherError if status == 1 and not out else SubmitUnclear)(words) from None
-        if not isinstance(answer, dict) or "ok" not in answer:
-            raise SubmitUnclear(f"{self._door[-1]} gave an answer of another form")
+        answer = self._door.read((status, out, err))
         if answer["ok"]:
             return answer
         message = str(answer.get("message", ""))
@@ -178,13 +170,13 @@ class Launcher:
             raise SubmitUnclear(message)
         raise LauncherError(message)
 
-    async def _through_the_door(self, cluster: str, request: bytes) -> tuple[int | None, str, str]:
+    async def _through_the_door(self, cluster: str, request: bytes) -> Said:
         login_node = self._login_nodes.get(cluster)
         if login_node is None:
-            return await self._run(self._door, request)
+            return await self._door.send(self._command, request)
         try:
             async with login_node.request() as door:
-                status, out, err = await self._run(door, request)
+                status, out, err = await self._door.send(door, request)
                 if status == SSH_FAILED:
                     raise Unreachable(err.strip()) if never_sent(err) else _lost(cluster)
                 return status, out, err
@@ -193,27 +185,6 @@ class Launcher:
             raise LauncherError(
                 f"The hub has no connection to {cluster} at the moment; nothing was sent. Try again in some minutes."
             ) from error
-
-    async def _run(self, door: Sequence[str], request: bytes) -> tuple[int | None, str, str]:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *door,
-                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"},
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            raise LauncherError(f"{door[0]} cannot be started: {error.strerror}") from error
-        try:
-            out, err = await asyncio.wait_for(process.communicate(request), self._timeout_seconds)
-        except TimeoutError:
-            # Behind sudo the process belongs to root and cannot be killed; it has a time limit of its own.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                process.kill()
-                await process.wait()
-            raise SubmitUnclear(f"{self._door[-1]} gave no answer in {self._timeout_seconds:.0f} s") from None
-        return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
 
 def _lost(cluster: str) -> SubmitUnclear:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import pytest
 
 from hpchub.console.plans import Plan
 from hpchub.console.rounds import once
-from tests.unit.data.console import HOUR, MINUTE, NINE, Console, plan
-from tests.unit.data.world import demo_catalogue
+from tests.unit.data.console import HOUR, MINUTE, NINE, Console, catalogue_with_approval, plan
 from tests.unit.test_docs import API, first_words, table
 
 
@@ -23,11 +21,7 @@ def console(tmp_path: Path) -> Console:
 @pytest.fixture
 def strict(tmp_path: Path) -> Console:
     """A console of a site where administrators approve events."""
-    site = demo_catalogue().site
-    assert site.console is not None
-    settings = site.console.model_copy(update={"approval": "admin"})
-    catalogue = replace(demo_catalogue(), site=site.model_copy(update={"console": settings}))
-    return Console(tmp_path, catalogue)
+    return Console(tmp_path, catalogue_with_approval())
 
 
 async def test_a_trainer_creates_an_event_and_the_hub_knows_it(console: Console) -> None:

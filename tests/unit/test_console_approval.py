@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.unit.data.console import HOUR, NINE, Console
-from tests.unit.data.world import demo_catalogue
+from tests.unit.data.console import HOUR, NINE, Console, catalogue_with_approval
 
 LATER = {"ends_epoch": NINE + 9 * HOUR}
 
@@ -21,11 +19,7 @@ def console(tmp_path: Path) -> Console:
 @pytest.fixture
 def strict(tmp_path: Path) -> Console:
     """A console of a site where administrators approve events."""
-    site = demo_catalogue().site
-    assert site.console is not None
-    settings = site.console.model_copy(update={"approval": "admin"})
-    catalogue = replace(demo_catalogue(), site=site.model_copy(update={"console": settings}))
-    return Console(tmp_path, catalogue)
+    return Console(tmp_path, catalogue_with_approval())
 
 
 async def test_whose_allocation_it_is_not_asks_an_administrator(console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +34,14 @@ CALLERS = {
     "dario": Caller("dario", frozenset({"school"})),
     "script": Caller("script", admin=True, person=False),
 }
+
+
+def catalogue_with_approval() -> Catalogue:
+    """The demo's catalogue on a site where administrators approve events."""
+    site = demo_catalogue().site
+    assert site.console is not None
+    settings = site.console.model_copy(update={"approval": "admin"})
+    return replace(demo_catalogue(), site=site.model_copy(update={"console": settings}))
 
 
 def plan(**changes: Any) -> dict[str, Any]:
