@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NAMES = {
@@ -43,6 +43,8 @@ class EventRow(Base):
     refusal: Mapped[str] = mapped_column(Text, default="")
     closed_epoch: Mapped[int | None] = mapped_column(BigInteger)
     cleared_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    rehearsal: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """How a seat was tried before the event: who, when, and what came of it; null before the first try."""
     trainers: Mapped[list[TrainerRow]] = relationship(
         cascade="all, delete-orphan", order_by="TrainerRow.id", lazy="selectin"
     )
@@ -73,6 +75,57 @@ class ParticipantRow(Base):
     name: Mapped[str] = mapped_column(String(255), index=True)
     joined_epoch: Mapped[int] = mapped_column(BigInteger)
     by: Mapped[str] = mapped_column("joined_by", String(8))
+    team: Mapped[str | None] = mapped_column(String(63))
+    hand_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    """Since when they ask for help."""
+    hand_says: Mapped[str] = mapped_column(Text, default="")
+    helper: Mapped[str | None] = mapped_column(String(255))
+    """The trainer whom they let into their server."""
+    helper_until_epoch: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SeatRow(Base):
+    """A temporary seat: an account of the site's pool, lent to an event until its files are gone."""
+
+    __tablename__ = "seats"
+    __table_args__ = (
+        Index("uq_seats_event_slug_account", "event_slug", "account", unique=True),
+        Index(
+            "uq_seats_account_lent",
+            "account",
+            unique=True,
+            sqlite_where=text("returned_epoch IS NULL"),
+            postgresql_where=text("returned_epoch IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    event_slug: Mapped[str] = mapped_column(ForeignKey("events.slug"), index=True)
+    account: Mapped[str] = mapped_column(String(32))
+    card_digest: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the card that opens it now, in hexadecimal."""
+    card_sealed: Mapped[str] = mapped_column(Text, default="")
+    """The same card, encrypted, so that it can be printed again; empty once it was used."""
+    used_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    """When somebody took the seat by a card for the first time."""
+    returned_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    """When it was free for another event again."""
+    trouble: Mapped[str] = mapped_column(Text, default="")
+    """Why it could not be wiped when that was tried last."""
+
+
+class MessageRow(Base):
+    """What a trainer said to the whole room, or to a team."""
+
+    __tablename__ = "messages"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    event_slug: Mapped[str] = mapped_column(ForeignKey("events.slug"), index=True)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    who: Mapped[str] = mapped_column(String(255))
+    says: Mapped[str] = mapped_column(Text)
+    team: Mapped[str | None] = mapped_column(String(63))
+    """Null for everybody."""
 
 
 class ActRow(Base):
@@ -103,6 +156,9 @@ class SessionRow(Base):
     started_epoch: Mapped[float | None] = mapped_column(Float)
     until_epoch: Mapped[float] = mapped_column(Float)
     ending: Mapped[str | None] = mapped_column(String(32))
+    accounted_seconds: Mapped[int | None] = mapped_column(BigInteger)
+    """How long its job ran by Slurm's accounting; null while that is not known."""
+    accounted_gpus: Mapped[int | None] = mapped_column(Integer)
 
 
 class WrongCodeRow(Base):
