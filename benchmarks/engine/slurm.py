@@ -55,8 +55,8 @@ def answers(cluster: str) -> bool:
 
 
 def version() -> str:
-    """Give Slurm's version; the client's, which comes with the daemons."""
-    said = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True).stdout
+    """Give Slurm's version; the controller's, since only a daemon says it where no cluster runs."""
+    said = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True, check=True).stdout
     return said.strip().removeprefix("slurm").removeprefix("-wlm").strip()
 
 
