@@ -15,6 +15,7 @@ config.apply_proxy(c, site)
 config.apply_sign_in(c, site)
 config.apply_admin_token(c, site)
 config.apply_console(c, site)
+config.apply_narrow_tokens(c, site)
 config.apply_spawner(c, site)
 config.apply_engine(c, catalogue)
 

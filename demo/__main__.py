@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from demo import cache, console, door, environments, hub, sign_in, site, software
+from demo import cache, console, door, environments, hub, sign_in, site, software, work
 from demo.place import PASSWORD, PYTHON, REPOSITORY, Place
 from demo.steps import DemoError, system_environment
 
@@ -27,6 +27,7 @@ def up(place: Place) -> int:
     door.install(place)
     site.install(place)
     environments.lay(place)
+    work.install(place)
     sign_in.start(place)
     hub.start(place)
     console.start(place)

@@ -20,6 +20,7 @@ def install(place: Place) -> None:
     folder = place.launcher.parent
     folder.mkdir(mode=0o755, exist_ok=True)
     put(place.launcher, (SOURCES / "hpchub_launch.py").read_text(), mode=0o755)
+    put(place.launcher.with_name("hpchub-wipe"), (SOURCES / "hpchub_wipe.py").read_text(), mode=0o755)
     put(place.launcher.with_name("hpchub-launch.json"), settings(place), mode=0o644)
     put(place.reserver, (SOURCES / "hpchub_reserve.py").read_text(), mode=0o755)
     put(place.reserver.with_name("hpchub-reserve.json"), reserver_settings(place), mode=0o644)
@@ -39,9 +40,10 @@ def settings(place: Place) -> str:
         "uid_min": 1000,
         "uid_max": 59999,
         "clusters": list(CLUSTERS),
-        "commands": {"sbatch": "/usr/bin/sbatch", "scancel": "/usr/bin/scancel"},
+        "commands": {"sbatch": "/usr/bin/sbatch", "scancel": "/usr/bin/scancel", "squeue": "/usr/bin/squeue"},
         "environment": {"SLURM_CONF": place.slurm_conf()},
         "slurm_conf": {CLUSTERS[0]: place.slurm_conf()},
+        "seats": list(place.people.seats),
     }
     return json.dumps(values, indent=2) + "\n"
 

@@ -33,6 +33,11 @@ class People:
     admins: tuple[str, ...]
     trainers: tuple[str, ...]
 
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """The accounts that events may lend as temporary seats."""
+        return tuple(name for name in self.names if re.fullmatch(r"seat\d\d", name))
+
 
 @dataclass(frozen=True)
 class Place:
@@ -122,6 +127,11 @@ class Place:
     def environments(self) -> Path:
         """The builds of the notebooks' environments."""
         return self.folder / "environments"
+
+    @property
+    def work(self) -> Path:
+        """The data of the allocations, a folder each."""
+        return self.folder / "work"
 
     @property
     def site(self) -> Path:

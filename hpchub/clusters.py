@@ -79,5 +79,5 @@ def apart(site: Site) -> Iterator[tuple[Launcher, Mapping[str, SlurmClient]]]:
     """Give the door and the clients of the open clusters to a command that runs beside the hub, in one event loop."""
     with tempfile.TemporaryDirectory(prefix="hpchub-") as sockets:
         nodes = login_nodes(site, Path(sockets))
-        launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, nodes)
+        launcher = Launcher(site.launcher.way, site.launcher.timeout_seconds, nodes)
         yield launcher, {name: client_of(site, name, nodes) for name in open_clusters(site)}

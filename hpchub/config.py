@@ -11,11 +11,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from hpchub import metrics
 from hpchub.audit.file import DailyFile
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.seats import pool_of
 from hpchub.catalogue.sign_in import OpenIdConnect
 from hpchub.catalogue.site import Site
+from hpchub.console.database import url_in
 from hpchub.console.people import ACCESS, SERVICE
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
@@ -29,6 +32,10 @@ from hpchub.whole import write_whole
 
 DAY_SECONDS = 24 * 3600
 SECRET_CHARACTERS = 32
+ROUTES_TOKEN = "routes-token"  # noqa: S105 - the name of its file
+"""The secret by which a new proxy asks for its routes."""
+METRICS_TOKEN = "metrics-token"  # noqa: S105 - the name of its file
+"""The secret by which Prometheus asks for the metrics."""
 
 
 def load() -> Catalogue:
@@ -80,7 +87,8 @@ def apply_hub(c: Any, site: Site) -> None:
     c.JupyterHub.bind_url = site.hub.bind_url
     c.JupyterHub.hub_bind_url = site.hub.hub_url
     c.JupyterHub.hub_connect_url = site.hub.hub_url
-    c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
+    database = site.hub.database_url_file
+    c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite" if database is None else url_in(database)
     c.JupyterHub.cookie_secret_file = str(state / "cookie-secret")
     c.JupyterHub.pid_file = str(state / "jupyterhub.pid")
     # Sessions are Slurm jobs: they outlive the hub, and are taken up again.
@@ -94,12 +102,17 @@ def apply_hub(c: Any, site: Site) -> None:
 
 
 def apply_proxy(c: Any, site: Site) -> None:
-    """configurable-http-proxy, started and restarted by the hub; it goes on serving while the hub restarts."""
+    """configurable-http-proxy, which goes on serving while the hub restarts.
+
+    The hub starts it and starts it again, or a unit of systemd's does; ``hpchub proxy routes`` of that one then tells
+    the hub that there is a new proxy, which knows no routes.
+    """
     c.JupyterHub.proxy_class = LastingProxy
     c.ConfigurableHTTPProxy.api_url = site.hub.proxy_api_url
     c.ConfigurableHTTPProxy.pid_file = str(site.hub.state_folder / "proxy.pid")
     c.ConfigurableHTTPProxy.auth_token = own_secret(site, "proxy-token")
     c.JupyterHub.cleanup_proxy = False
+    c.ConfigurableHTTPProxy.should_start = site.hub.starts_proxy
 
 
 def apply_sign_in(c: Any, site: Site) -> None:
@@ -163,7 +176,7 @@ def apply_console(c: Any, site: Site) -> None:
         {
             "name": "hpchub-console",
             "description": "Events: tells the hub who takes part, starts and stops their notebooks",
-            "scopes": sorted(CONSOLE_SCOPES),
+            "scopes": sorted(CONSOLE_SCOPES | {f"admin:users!user={name}" for name in pool_of(site)}),
             "services": [SERVICE],
         },
         # JupyterHub's own role, of everybody.
@@ -171,7 +184,20 @@ def apply_console(c: Any, site: Site) -> None:
     ]
 
 
+def apply_narrow_tokens(c: Any, site: Site) -> None:
+    """Tokens for programs that need one right each: who asks for metrics, and a proxy that the hub does not start."""
+    programs = [("hpchub-metrics", METRICS_TOKEN, "read:metrics", "Prometheus reads this hub's metrics")]
+    if not site.hub.starts_proxy:
+        programs.append(("hpchub-proxy", ROUTES_TOKEN, "proxy", "A new proxy asks for its routes"))
+    for name, file, scope, description in programs:
+        c.JupyterHub.services = [*c.JupyterHub.services, {"name": name, "api_token": own_secret(site, file)}]
+        role = {"name": name, "description": description, "scopes": [scope], "services": [name]}
+        c.JupyterHub.load_roles = [*c.JupyterHub.load_roles, role]
+
+
 CONSOLE_SCOPES = frozenset({"admin:groups", "read:users:name", "servers"})
+"""What the console may do; and it makes users of the pool's accounts, of no others, so that a seat's notebook can be
+started before anybody has come to it."""
 
 ADMIN_SCOPES = frozenset(
     {
@@ -219,6 +245,7 @@ def apply_engine(c: Any, catalogue: Catalogue) -> None:
 
     handlers.install()
     engine = Engine(catalogue)
+    metrics.OURS.engine = engine
     c.JupyterHub.tornado_settings = {"hpchub": engine}
     try:
         asyncio.get_running_loop()

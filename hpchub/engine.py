@@ -17,17 +17,21 @@ from hpchub.catalogue.limits import Held
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.reload import CatalogueKeeper
 from hpchub.catalogue.rules import Person
+from hpchub.catalogue.seats import pool_of
 from hpchub.catalogue.site import Watching
 from hpchub.clusters import client_of, login_nodes, open_clusters, watching_of
 from hpchub.environments.own import Registry, with_own
 from hpchub.errors import LauncherError
 from hpchub.events import EventKeeper
+from hpchub.helping import Helping
 from hpchub.jobs.estimates import Estimates
 from hpchub.jobs.expected import expected, slurm_could_tell
 from hpchub.jobs.launcher import Launcher
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.session import Report, Session
+from hpchub.notebooks import Notebooks
 from hpchub.reconcile import Reconciler
+from hpchub.signin.seats import Seats
 from hpchub.slurm.model import ClusterView, Job
 from hpchub.slurm.watch import Watcher
 from hpchub.storage import Storage
@@ -43,6 +47,7 @@ class SessionOwner(Protocol):
     name: str
     user: Any
     session: Session | None
+    gpu_percent: int | None
 
     def report(self, report: Report) -> None: ...
 
@@ -68,9 +73,13 @@ class Engine:
         self.keeper = CatalogueKeeper(catalogue, changed=lambda _: self._watch_open_clusters())
         site = catalogue.site
         self._login_nodes = login_nodes(site)
-        self.launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, self._login_nodes)
+        self.launcher = Launcher(site.launcher.way, site.launcher.timeout_seconds, self._login_nodes)
         self.own = Registry(site.hub.own_environments_folder)
-        self.events = EventKeeper(site.hub.events_file)
+        self.notebooks = Notebooks()
+        self.events = EventKeeper(site.hub.events_file, self.notebooks.tell)
+        self.seats = Seats(
+            site.hub.state_folder / "seats.json", lambda: self.events.events, lambda: pool_of(self.catalogue.site)
+        )
         self.budgets = BudgetKeeper(
             lambda: self.catalogue.site,
             lambda cluster: self.watcher_of(cluster).client,
@@ -140,6 +149,7 @@ class Engine:
         self.keep(self._note_when_it_listens(), "waiting until the hub listens")
         self.keep(self.keeper.run(), "watching the catalogue")
         self.keep(self.budgets.run(), "keeping budgets")
+        self.keep(Helping().run(lambda: self.events.events, self.sessions), "keeping who is let in")
 
     async def _note_when_it_listens(self) -> None:
         from jupyterhub.app import JupyterHub  # where this runs it is loaded, and the engine is used elsewhere, too
@@ -147,6 +157,9 @@ class Engine:
         while not (JupyterHub.initialized() and JupyterHub.instance().http_server):  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.1)
         self.listens_epoch = time.time()
+        from hpchub.signin.shut_out import Rounds
+
+        self.keep(Rounds(self, JupyterHub.instance()).run(), "looking at seats")
 
     def _watch_open_clusters(self) -> None:
         for name in open_clusters(self.catalogue.site):

@@ -13,16 +13,17 @@ from sqlalchemy.orm import object_session
 from traitlets import default
 from wrapspawner import WrapSpawner
 
+from hpchub import metrics
 from hpchub.audit import record
 from hpchub.engine import Engine
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Report, Session
+from hpchub.signal import Signal
 from hpchub.slurm.model import ClusterView
 from hpchub.slurm.watch import Watcher
 from hpchub.text import Sentence
 from spawners import aftermath
 from spawners.errors import Refused
-from spawners.signal import Signal
 from spawners.slurm import HPCSlurmSpawner
 from spawners.takeup import TakeUp
 
@@ -35,7 +36,8 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
 
     ``session`` is the current session, or the last one once that is over.  ``accepted`` is the last choice that was
     accepted, and ``recent`` what the start page keeps of that and those before it.  ``unreadable`` is a stored session
-    of another version: it is kept as it is, and its job left alone.
+    of another version: it is kept as it is, and its job left alone.  ``gpu_percent`` is how busy the session's GPUs
+    are, as its notebook said last; nobody stores that.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -43,6 +45,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         self.accepted: dict[str, Any] | None = None
         self.recent: list[dict[str, Any]] = []
         self.unreadable: dict[str, Any] | None = None
+        self.gpu_percent: int | None = None
         self.signal = Signal()
         self._stop_listening: Callable[[], None] = lambda: None
         self._take_up: TakeUp | None = None
@@ -76,6 +79,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         """Make a session this server's own, and listen to its cluster."""
         self._forget()
         self.session = session
+        self.gpu_percent = None
         self.engine.sessions[session.id] = self
         cluster = self.engine.catalogue.site.clusters.get(session.request.cluster)
         self.child_class = BACKENDS[cluster.backend if cluster else "slurm"]
@@ -133,6 +137,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
 
     def _record_end(self, session: Session) -> None:
         record.session_ended(self.event_log, session)
+        metrics.ended(session)
         if self.session is session:
             self.engine.storage.soon(self)
 

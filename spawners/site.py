@@ -22,6 +22,7 @@ from hpchub.catalogue.reasons import echo, silence
 from hpchub.environments.own import OwnEnvironment
 from hpchub.environments.probe import judged
 from hpchub.errors import ChoiceRefused, LauncherError, UserError
+from hpchub.helping import CACHE_SECONDS
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.resolve import job_request
 from hpchub.jobs.session import Phase, Session
@@ -170,6 +171,8 @@ class SiteSpawner(LastingSpawner):
             **{key: str(value) for key, value in self.get_env().items()},
             "HPCHUB_SESSION": session.id,
             "HPCHUB_ADDRESS": cluster.notebook_address,
+            # In an event people let trainers in for a while (hpchub/helping.py).
+            **({"HPCHUB_CACHE_SECONDS": str(CACHE_SECONDS)} if session.request.event else {}),
         }
 
     @property

@@ -17,6 +17,7 @@ from typing import Any
 from batchspawner import JobStatus, SlurmSpawner
 from traitlets import Any as AnyTrait
 
+from hpchub import metrics
 from hpchub.engine import Engine
 from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear
 from hpchub.jobs import script
@@ -177,6 +178,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                 await asyncio.sleep(0.2)
             else:
                 session.become_ready()
+                metrics.became_ready(session)
                 self.owner.changed()
 
     async def _ask_server(self) -> None:

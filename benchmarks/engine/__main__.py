@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine import click, idle, load, pages, restart, rush, sections, slurm, tables, targets
+from benchmarks.engine import click, idle, load, pages, restart, room, rush, sections, slurm, tables, targets
 from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Rest
 from benchmarks.engine.large import NODES, PROFILES, large
@@ -23,13 +23,20 @@ from benchmarks.engine.peers import Peer
 from benchmarks.engine.place import FULL, ROOM, OurSite, make_site
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.results import facts, page, plain
+from benchmarks.engine.room import Room
 from benchmarks.engine.rush import Rush
+from demo import console, hub
 from demo.steps import step
 from tests.support.cheap import cheap_environment, responder
+from tests.support.small import small_servers
 from tests.support.wait import until
 
 BATCHSPAWNERS = None, {"partition": "boost_usr_prod"}
 """batchspawner's choices: where there is room, and where its servers have to wait."""
+
+
+ROUNDS = 5
+"""Of a trainer's room."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,14 @@ class Plan:
     room: int
     """Servers that are started at once."""
     clicks: int
+    seats: int
+    """Of a trainer's room; as many as the site has."""
 
 
 PLANS = {
-    "bench": Plan(((10, 10), (100, 10)), ((10, 10), (100, 10)), 30, 50, 20),
+    "bench": Plan(((10, 10), (100, 10)), ((10, 10), (100, 10)), 30, 50, 20, 20),
     # batchspawner's hub polls each server that runs every 30 s through sudo, and each that waits twice a second.
-    "soak": Plan(((10, 10), (1000, 100)), ((10, 10), (100, 100)), 60, 200, 20),
+    "soak": Plan(((10, 10), (1000, 100)), ((10, 10), (100, 100)), 60, 200, 20, 40),
 }
 
 
@@ -89,6 +98,17 @@ class Bench:
         """A room starts at once with ours."""
         with self._cheap() as hub:
             return rush.measure(hub, self.site.people, self.plan.room, ROOM)
+
+    def event(self) -> Room:
+        """A trainer's "start all", and the same jobs by hand."""
+        seats = [name for name in self.site.people if name.startswith("seat")][: self.plan.seats]
+        with small_servers(self.site.place.environments):
+            self.site.start()
+            console.start(self.site.place)
+            try:
+                return room.measure(self.site, seats, ROUNDS)
+            finally:
+                hub.console(self.site.place).stop()
 
     def pages(self) -> Pages:
         """Our start page, and MOSS's; one hub after the other, so that each is counted alone."""
@@ -156,6 +176,7 @@ class Bench:
             "idle": self.idle,
             "restart": self.restart,
             "rush": self.rush,
+            "event": self.event,
             "pages": self.pages,
             "idle-batchspawner": self.idle_of_batchspawner,
             "rush-batchspawner": self.rush_of_batchspawner,

@@ -15,6 +15,7 @@ from benchmarks.engine.click import Clicks
 from benchmarks.engine.idle import Rest
 from benchmarks.engine.pages import Pages
 from benchmarks.engine.restart import Restart
+from benchmarks.engine.room import Room
 from benchmarks.engine.rush import Rush
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ MEASURED: Mapping[str, Any] = {
     "idle": Section[Rest],
     "restart": Section[Restart],
     "rush": Section[Rush],
+    "event": Section[Room],
     "pages": Section[Pages],
     "idle-batchspawner": Section[Rest],
     "rush-batchspawner": Section[Rush],

@@ -11,6 +11,7 @@ from benchmarks.engine.idle import Cost, Rest
 from benchmarks.engine.pages import VIEWS, Pages
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.results import Table, a_minute, milliseconds, seconds
+from benchmarks.engine.room import Room
 from benchmarks.engine.rush import Rush
 from benchmarks.engine.sections import Ring, Section
 
@@ -31,6 +32,8 @@ def of_sections(measured: Mapping[str, Section[Any]]) -> list[Table]:
     rushes = _both(found, "rush")
     if rushes:
         made.append(rush(rushes))
+    if "event" in found:
+        made.append(event(found["event"]))
     if "pages" in found:
         made.append(pages(found["pages"]))
     return made
@@ -182,6 +185,23 @@ def rush(hubs: Mapping[str, Rush]) -> Table:
                 str(each.not_now),
                 str(each.not_ready),
             )
+        )
+    return table
+
+
+def event(found: Room) -> Table:
+    """A trainer's room."""
+    table = Table(
+        "A trainer starts the room",
+        f"From *Start all* to the last of {found.seats} notebooks at the proxy, and the same jobs by `sbatch`, eight "
+        f"at once, until the last one answers; {len(found.floor)} times each in turn. Small servers in real jobs, "
+        f"each of another person. The room takes {found.ratio:.2f} times the floor.",
+        ("", "median", "fastest", "slowest", "API, p99, worst round"),
+    )
+    for who, taken in (("floor", found.floor), ("ours", found.started)):
+        worst = milliseconds(max(found.api_p99)) if who == "ours" else ""
+        table.rows.append(
+            (NAMES[who], seconds(statistics.median(taken)), *map(seconds, (min(taken), max(taken))), worst)
         )
     return table
 

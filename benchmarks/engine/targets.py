@@ -11,6 +11,7 @@ from benchmarks.engine.idle import Cost, Rest
 from benchmarks.engine.pages import VIEWS, Pages
 from benchmarks.engine.restart import Restart
 from benchmarks.engine.results import Table
+from benchmarks.engine.room import Room
 from benchmarks.engine.rush import Rush
 from benchmarks.engine.sections import Section
 
@@ -45,6 +46,8 @@ def of_sections(measured: Mapping[str, Section[Any]]) -> list[Target]:
         made += of_restart(found["restart"])
     if "rush" in found:
         made += of_rush(found["rush"])
+    if "event" in found:
+        made += of_event(found["event"])
     if "pages" in found:
         made += of_pages(found["pages"])
     return made
@@ -105,6 +108,11 @@ def of_rush(found: Rush) -> list[Target]:
         Target("API p99 meanwhile", found.api_p99, 250, "ms"),
         Target("servers of them that were not ready", found.not_ready, 0),
     ]
+
+
+def of_event(found: Room) -> list[Target]:
+    """A room of people finds its notebooks, and the hub is there for all others meanwhile."""
+    return [Target(f"API p99 while a trainer starts {found.seats} seats", max(found.api_p99), 250, "ms")]
 
 
 def of_pages(found: Pages) -> list[Target]:

@@ -3,7 +3,7 @@
 //
 //   node provider.mjs SETTINGS.json
 //
-// Settings: issuer, port, people (a path), client (id, secret, callback_url, signed_out_url).
+// Settings: issuer, port, people (a path), client (id, secret, callback_url, signed_out_url), perhaps behind_tls.
 // People: by name {password, claims}; `claims` are given to the hub as they are, `acr` and `amr` in the id token.
 import { generateKeyPairSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -117,4 +117,6 @@ provider.use(async (ctx, next) => {
   return undefined;
 });
 
+// where TLS ends before it, it believes what it is told of the address that was asked for
+provider.proxy = settings.behind_tls === true;
 provider.listen(settings.port, '127.0.0.1');

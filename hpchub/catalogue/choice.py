@@ -239,7 +239,8 @@ def _until_its_end(event: Event, found: Accepted, choice: Choice, person: Person
                 left=left,
             )
         )
-    return replace(found, minutes=min(found.minutes, left), event=event)
+    now_in = event.model_copy(update={"reservation": event.reservation_at(person.now_epoch)})
+    return replace(found, minutes=min(found.minutes, left), event=now_in)
 
 
 def _places(choice: Choice, profile: Profile, catalogue: Catalogue) -> tuple[Run, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from hpchub.catalogue.fields import AbsolutePath, Count, Line, Model, Positive, Url
+from hpchub.catalogue.seats import SeatEntry
 
 
 class ConsoleSettings(Model):
@@ -29,3 +32,18 @@ class ConsoleSettings(Model):
     """How many wrong codes a person may give within `code_tries_minutes`; then they wait until that time is over."""
     code_tries_minutes: Positive = 10
     """For how long a wrong code counts."""
+    seats: tuple[SeatEntry, ...] = ()
+    """Accounts that events lend as temporary seats to people who have none: names, or ranges such as ``seat[01-40]``.
+    They exist already, and nobody else works in them; none: events have no temporary seats."""
+    seat_files_days: Count = 7
+    """For so many days after an event the files of its temporary seats stay; then the accounts are for others."""
+    files_profile: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None = None
+    """What those who had a temporary seat may start in these days, to fetch their files: a profile's slug, one that
+    costs little; absent: nothing."""
+    seats_after: Literal["wipe", "by-hand"] = "wipe"
+    """What becomes of a used seat before it is lent again: the launcher empties its home; or an administrator does,
+    and says so by ``hpchub events hand-over``."""
+    rehearsal_minutes: Positive = 10
+    """For so long a trainer's rehearsal of an event may take until its notebook is ready; then it is given up."""
+    idle_minutes: Positive = 20
+    """A notebook of an event that has done nothing for so long is shown as idle in the room."""

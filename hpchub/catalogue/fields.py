@@ -66,6 +66,13 @@ def plain_path(path: Path) -> Path:
     return path
 
 
+def _work_folder(path: str) -> str:
+    plain = path.replace("{allocation}", "x")
+    if not re.fullmatch(r"(/[A-Za-z0-9@_+.-]+)+", plain) or {".", ".."} & set(plain.split("/")):
+        raise ValueError("an absolute path, in which {allocation} stands for the account: /leonardo_work/{allocation}")
+    return path
+
+
 def _zone_name(name: str) -> str:
     zone_of(name)
     return name
@@ -95,6 +102,8 @@ SoftwareModule = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0
 """A module as ``module load`` names it: ``python/3.11.7``."""
 SshPath = Annotated[Path, AfterValidator(plain_path)]
 """A path without what ssh's options would replace or split."""
+WorkFolder = Annotated[str, StringConstraints(max_length=500), AfterValidator(_work_folder)]
+"""The folder of an allocation on the nodes; ``{allocation}`` stands for its name."""
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 DayOrTime = Annotated[
     Moment, PlainValidator(read_moment), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})
@@ -122,6 +131,8 @@ WORDS = {
     r"^[a-z0-9_]+-[a-z0-9]+$": "architecture, hyphen, driver: x86_64-cuda12, aarch64-cuda13",
     r"^[A-Za-z0-9_.*?-]{1,64}$": "an account of Slurm's, where * and ? stand for anything: aifac_agri*",
     r"^[a-z_][a-z0-9_-]{0,31}$": "the name of an account on the machine: a-z, 0-9, _ and hyphens, at most 32",
+    r"^[a-z_][a-z0-9_-]{0,31}(\[[0-9,-]{1,200}\])?$": "the name of an account, or several: seat07, seat[01-40]",
+    r"^[0-9a-f]{64}$": "a SHA-256 digest: 64 digits of 0-9 and a-f",
     r"^[a-z0-9-]{1,32}$": "a-z, 0-9 and hyphens, at most 32",
     r"^[a-z][a-z0-9]{0,14}_$": "a letter, more letters and digits, and a _ at the end, at most 16: hpchub_",
     r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$": "an address such as http://10.0.0.5:8081",

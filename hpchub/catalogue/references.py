@@ -48,7 +48,10 @@ def _held_elsewhere(profile: ProfileFile, size: Size, site: Site, position: int)
 
 
 def default_profile_problems(document: Document, site: Site, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
-    """Find the entries of the site that match no profile: ``default_profiles``, ``own_environments``."""
+    """Find the entries of the site that match no profile: ``default_profiles``, ``own_environments``, ``console``."""
+    files = site.console.files_profile if site.console else None
+    if files is not None and files not in profiles:
+        yield document.unknown(("console", "files_profile"), files, profiles)
     own = site.own_environments
     if own and own.like not in profiles:
         yield document.unknown(("own_environments", "like"), own.like, profiles)

@@ -47,9 +47,9 @@ class Person:
 
     @property
     def open_events(self) -> tuple[Event, ...]:
-        """The events of theirs that are open at that time."""
+        """The events of theirs that are open to them at that time."""
         now_epoch = self.now_epoch
-        return tuple(event for event in self.events if event.is_open(now_epoch))
+        return tuple(event for event in self.events if event.is_open_to(self.name, now_epoch))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from hpchub.catalogue.appearance import Announcement, Branding
 from hpchub.catalogue.console import ConsoleSettings
+from hpchub.catalogue.doors import LauncherSettings, ReserverSettings
 from hpchub.catalogue.fields import (
     AbsolutePath,
     ClusterName,
@@ -31,6 +32,7 @@ from hpchub.catalogue.fields import (
     Text,
     Url,
     Variable,
+    WorkFolder,
     Wrong,
     ZoneName,
     plain_path,
@@ -195,6 +197,9 @@ class Cluster(Model):
     """What a batch shell reads before it knows ``module``, for environments of that kind."""
     builds: Builds | None = None
     """How builds are made by a job there; absent: they are made on the machine of ``hpchub environments build``."""
+    work_folder: WorkFolder | None = None
+    """Where allocations keep their data on its nodes, ``{allocation}`` for the account: events get folders there that
+    their people share; absent: they get none."""
     slurm_conf: SshPath | None = None
     """Its own ``slurm.conf``, where its commands run: they then need no slurmdbd to find the controller."""
     ssh: Ssh | None = None
@@ -226,8 +231,13 @@ class HubSettings(Model):
     """The hub's own address; jobs must reach it."""
     proxy_api_url: Url
     """Where the hub steers the proxy."""
+    starts_proxy: bool = True
+    """Whether the hub starts the proxy, and again when it dies; false: a unit of systemd's does."""
     state_folder: AbsolutePath
     """The database, the cookie secret and the folder ``secrets``; for the hub's user alone."""
+    database_url_file: AbsolutePath | None = None
+    """A file with the database's address as SQLAlchemy writes it (``postgresql+psycopg://…``), closed to other users;
+    absent: SQLite in the state folder."""
     audit_days: Positive = 190
     """How long the audit record is kept: somewhat more than the six months for which the Italian data protection
     authority wants administrators' accesses to be known (27 November 2008)."""
@@ -241,26 +251,6 @@ class HubSettings(Model):
     def events_file(self) -> Path:
         """The active events, as they were pushed last."""
         return self.state_folder / "events.json"
-
-
-class LauncherSettings(Model):
-    """The door to the program that acts as a user."""
-
-    door: tuple[Line, ...] = Field(min_length=1)
-    """The command, as an argument list; no shell reads it."""
-    timeout_seconds: Positive = 75
-    """How long one request may take; more than the 60 s that the launcher gives a command of Slurm's."""
-
-
-class ReserverSettings(Model):
-    """The door to ``hpchub-reserve``, which makes reservations for events; most sites keep that for themselves."""
-
-    door: tuple[Line, ...] = Field(min_length=1)
-    """The command, as an argument list; no shell reads it."""
-    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,14}_$")] = "hpchub_"
-    """What the names of its reservations begin with; it touches no others."""
-    timeout_seconds: Positive = 75
-    """How long one request may take; more than the 60 s that it gives a command of Slurm's."""
 
 
 class SignIn(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -14,6 +15,7 @@ from hpchub.catalogue.site import Site
 from hpchub.checks.identity import admin_token
 from hpchub.cli.common import SITE, JsonOption, SiteOption, fail, show_json, show_table
 from hpchub.cli.doctor import TokenOption
+from hpchub.console.teams import read_teams
 from hpchub.errors import CatalogueError, HpchubError
 
 app = typer.Typer(no_args_is_help=True, help="Create and run hackathons and courses.")
@@ -27,11 +29,12 @@ SETUP_MINUTES = 30
 HEADINGS = ("event", "title", "state", "starts", "ends", "seats", "code", "trainers")
 
 
-def _ask(site: Path, url: str | None, token_file: Path | None, method: str, path: str, body: Any = None) -> Any:
+def asked(site: Path, url: str | None, token_file: Path | None, method: str, path: str, body: Any = None) -> Any:
+    """Ask the console, and give its answer; what it refuses ends the command."""
     from hpchub.console.client import ask
 
     try:
-        settings = _settings(site, url)
+        settings = settings_of(site, url)
         console = settings.console if settings else None
         if url is None and console is None:
             raise CatalogueError(f"{site} has no block `console`: is there a console elsewhere? Give --url.")
@@ -40,7 +43,7 @@ def _ask(site: Path, url: str | None, token_file: Path | None, method: str, path
         fail(error)
 
 
-def _settings(site: Path, url: str | None) -> Site | None:
+def settings_of(site: Path, url: str | None) -> Site | None:
     """Read the site file; whoever names a console elsewhere may have none."""
     return None if url is not None and not site.exists() else load_site(site)
 
@@ -50,7 +53,7 @@ def list_(
     site: SiteOption = SITE, url: UrlOption = None, token_file: TokenOption = None, as_json: JsonOption = False
 ) -> None:
     """List the events that you manage; with a token for admins, all."""
-    told = _ask(site, url, token_file, "GET", "/events")
+    told = asked(site, url, token_file, "GET", "/events")
     if as_json:
         show_json(told)
         return
@@ -66,7 +69,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one event: where it is, its code, and who has joined."""
-    _show(_ask(site, url, token_file, "GET", f"/events/{event}"), as_json)
+    show_event(asked(site, url, token_file, "GET", f"/events/{event}"), as_json)
 
 
 @app.command()
@@ -87,7 +90,19 @@ def create(
     trainer: Annotated[list[str] | None, typer.Option(help="Who manages it beside you.")] = None,
     person: Annotated[list[str] | None, typer.Option(help="Who may join without a code.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="Whoever is in this group may, too.")] = None,
+    temporary_seats: Annotated[int, typer.Option(help="How many of the seats are for people without an account.")] = 0,
+    seat_files_days: Annotated[int | None, typer.Option(help="For so many days their files stay after it.")] = None,
     code: Annotated[bool, typer.Option(help="Whether it has a code.")] = True,
+    team: Annotated[
+        list[str] | None, typer.Option(help="One a team: 'Blu: ada, bruno', 'Rosso (large, general/llm): carlo'.")
+    ] = None,
+    choose_team: Annotated[bool, typer.Option(help="Whether people choose their team when they join.")] = False,
+    repository: Annotated[
+        str | None, typer.Option(help="The material: a git repository that everybody finds in their home.")
+    ] = None,
+    branch: Annotated[str | None, typer.Option(help="Its branch or tag.")] = None,
+    opens: Annotated[str | None, typer.Option(help="What of it JupyterLab opens, by its path.")] = None,
+    folders: Annotated[bool, typer.Option(help="Whether it has a shared folder and one for each team.")] = False,
     site: SiteOption = SITE,
     url: UrlOption = None,
     token_file: TokenOption = None,
@@ -113,8 +128,14 @@ def create(
         "people": person or [],
         "groups": group or [],
         "by_code": code,
+        "teams": teams_of(team or []),
+        "choose_team": choose_team,
+        "material": {"repository": repository, "branch": branch, "opens": opens} if repository else None,
+        "folders": folders,
+        "temporary_seats": temporary_seats,
+        "seat_files_days": seat_files_days,
     }
-    _show(_ask(site, url, token_file, "POST", "/events", plan), as_json)
+    show_event(asked(site, url, token_file, "POST", "/events", plan), as_json)
 
 
 @app.command()
@@ -126,7 +147,7 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Let an event take place that waits for approval; for administrators."""
-    _show(_ask(site, url, token_file, "POST", f"/events/{event}/approve"), as_json)
+    show_event(asked(site, url, token_file, "POST", f"/events/{event}/approve"), as_json)
 
 
 @app.command()
@@ -139,7 +160,7 @@ def refuse(
     as_json: JsonOption = False,
 ) -> None:
     """Refuse an event that waits for approval; for administrators."""
-    _show(_ask(site, url, token_file, "POST", f"/events/{event}/refuse", {"reason": reason}), as_json)
+    show_event(asked(site, url, token_file, "POST", f"/events/{event}/refuse", {"reason": reason}), as_json)
 
 
 @app.command()
@@ -151,7 +172,7 @@ def close(
     as_json: JsonOption = False,
 ) -> None:
     """End an event now: nobody gets in any more, and its servers are stopped."""
-    _show(_ask(site, url, token_file, "POST", f"/events/{event}/close"), as_json)
+    show_event(asked(site, url, token_file, "POST", f"/events/{event}/close"), as_json)
 
 
 @app.command()
@@ -165,7 +186,7 @@ def extend(
 ) -> None:
     """Let an event end later; sessions that run keep the time limit that they began with."""
     body = {"ends_epoch": _window(site, url, ends, ends)[1]}
-    _show(_ask(site, url, token_file, "POST", f"/events/{event}/extend", body), as_json)
+    show_event(asked(site, url, token_file, "POST", f"/events/{event}/extend", body), as_json)
 
 
 @app.command("new-code")
@@ -177,7 +198,7 @@ def new_code(
     as_json: JsonOption = False,
 ) -> None:
     """Give an event a new code; the old one works no more."""
-    _show(_ask(site, url, token_file, "POST", f"/events/{event}/code"), as_json)
+    show_event(asked(site, url, token_file, "POST", f"/events/{event}/code"), as_json)
 
 
 @app.command("revoke-code")
@@ -189,7 +210,22 @@ def revoke_code(
     as_json: JsonOption = False,
 ) -> None:
     """Let nobody join by a code any more; who has joined stays."""
-    _show(_ask(site, url, token_file, "DELETE", f"/events/{event}/code"), as_json)
+    show_event(asked(site, url, token_file, "DELETE", f"/events/{event}/code"), as_json)
+
+
+@app.command()
+def team(
+    event: Slug,
+    person: Annotated[str, typer.Argument(help="Who has a seat, or is named in the event.")],
+    team: Annotated[str, typer.Argument(help="The team, by its name; empty ('') for none.")],
+    site: SiteOption = SITE,
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put somebody into a team; it holds from their next start on."""
+    path = f"/events/{event}/teams/{quote(person, safe='')}"
+    show_event(asked(site, url, token_file, "PUT", path, {"team": team}), as_json)
 
 
 @app.command()
@@ -201,12 +237,12 @@ def record(
     as_json: JsonOption = False,
 ) -> None:
     """Show who did what with an event."""
-    told = _ask(site, url, token_file, "GET", f"/events/{event}/record")
+    told = asked(site, url, token_file, "GET", f"/events/{event}/record")
     if as_json:
         show_json(told)
         return
     show_table(
-        ("when", "who", "what", ""), [(_time(act["epoch"]), act["who"], act["verb"], act["detail"]) for act in told]
+        ("when", "who", "what", ""), [(time_of(act["epoch"]), act["who"], act["verb"], act["detail"]) for act in told]
     )
 
 
@@ -219,7 +255,7 @@ def room(
     as_json: JsonOption = False,
 ) -> None:
     """Show every seat of an event, by the state of its notebook."""
-    told = _ask(site, url, token_file, "GET", f"/events/{event}/room")
+    told = asked(site, url, token_file, "GET", f"/events/{event}/room")
     if as_json:
         show_json(told)
         return
@@ -237,20 +273,42 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Show what an event was: who came, waits, failures, GPU-hours."""
-    told = _ask(site, url, token_file, "GET", f"/events/{event}/report")
+    told = asked(site, url, token_file, "GET", f"/events/{event}/report")
     if as_json:
         show_json(told)
         return
-    headings = ("person", "joined (UTC)", "by", "sessions", "failed", "longest wait", "hours", "GPU-hours")
-    fields = ("name", "joined", "by", "sessions", "failures", "waited_minutes", "hours", "gpu_hours")
-    show_table(headings, [[str(line[field]) for field in fields] for line in told["lines"]])
-    typer.echo(f"{told['came']} of {told['seats']} seats, {told['sessions']} sessions, {told['gpu_hours']} GPU-hours")
+    headings = ("person", "joined (UTC)", "by", "sessions", "failed", "wait", "hours", "GPU-hours", "core-hours")
+    fields = ("name", "joined", "by", "sessions", "failures", "waited_minutes", "hours", "gpu_hours", "core_hours")
+    rows = [[*(_number(line[field]) for field in fields), _source(line["accounted"])] for line in told["lines"]]
+    show_table((*headings, "hours by"), rows)
+    for failure in told["failed"]:
+        typer.echo(f"failed: {failure['name']}, {failure['ending']}, job {failure['job_id']} on {failure['cluster']}")
+    typer.echo(
+        f"{told['came']} of {told['seats']} seats, {told['sessions']} sessions, {told['gpu_hours']} GPU-hours, "
+        f"{_number(told['core_hours'])} core-hours, by {_source(told['accounted'])}"
+    )
+
+
+def _number(value: object) -> str:
+    return "not known yet" if value is None else str(value)
+
+
+def _source(accounted: bool) -> str:
+    return "Slurm's accounting" if accounted else "what the hub saw"
+
+
+def teams_of(lines: list[str]) -> list[dict[str, object]]:
+    """Read teams as people write them; one that is none ends the command."""
+    try:
+        return read_teams(lines)
+    except ValueError as error:
+        raise typer.BadParameter(f"{str(error)!r} is no team; possible: 'Blu: ada, bruno'") from None
 
 
 def _window(site: Path, url: str | None, starts: str, ends: str) -> tuple[int, int, int]:
     """Give the times that options name, and the minutes of set-up that the site would have."""
     try:
-        settings = _settings(site, url)
+        settings = settings_of(site, url)
         zone = zone_of(settings.timezone if settings else "")
         window = begin_epoch(read_moment(starts), zone), end_epoch(read_moment(ends), zone)
     except HpchubError as error:
@@ -261,7 +319,8 @@ def _window(site: Path, url: str | None, starts: str, ends: str) -> tuple[int, i
     return int(window[0]), int(window[1]), console.setup_minutes if console else SETUP_MINUTES
 
 
-def _show(event: dict[str, Any], as_json: bool) -> None:
+def show_event(event: dict[str, Any], as_json: bool) -> None:
+    """Show an event as the console tells it."""
     if as_json:
         show_json(event)
         return
@@ -270,18 +329,28 @@ def _show(event: dict[str, Any], as_json: bool) -> None:
         ("event", event["slug"]),
         ("title", plan["title"]),
         ("state", f"{event['state']} {event['refusal']}".strip()),
-        ("opens", _time(event["opens_epoch"])),
-        ("starts", _time(plan["starts_epoch"])),
-        ("ends", _time(plan["ends_epoch"])),
+        ("opens", time_of(event["opens_epoch"])),
+        ("starts", time_of(plan["starts_epoch"])),
+        ("ends", time_of(plan["ends_epoch"])),
         ("where", f"{plan['cluster']}, {plan['allocation']}, reservation {plan['reservation'] or 'none'}"),
         ("starts on a click", f"{plan['profile']}, size {plan['size'] or 'of the profile'}"),
         ("code", event["code"] or "none"),
         ("link", event["join_path"] or "none"),
         ("trainers", ", ".join(event["trainers"])),
         ("seats", f"{plan['seats']}, {event['seats_left']} left"),
+        ("teams", _in_teams(event) or "none"),
+        ("material", plan["material"]["repository"] if plan["material"] else "none"),
         ("joined", ", ".join(each["name"] for each in event["participants"]) or "nobody yet"),
     ]
     show_table(("", ""), rows)
+
+
+def _in_teams(event: dict[str, Any]) -> str:
+    there = [(each["team"], each["name"]) for each in event["participants"]]
+    teams = {
+        team["name"]: [name for in_team, name in there if in_team == team["name"]] for team in event["plan"]["teams"]
+    }
+    return "; ".join(f"{team}: {', '.join(people) or 'nobody yet'}" for team, people in teams.items())
 
 
 def _row(event: dict[str, Any]) -> tuple[str, ...]:
@@ -290,13 +359,14 @@ def _row(event: dict[str, Any]) -> tuple[str, ...]:
         event["slug"],
         plan["title"],
         event["state"],
-        _time(plan["starts_epoch"]),
-        _time(plan["ends_epoch"]),
+        time_of(plan["starts_epoch"]),
+        time_of(plan["ends_epoch"]),
         f"{len(event['participants'])} of {plan['seats']}",
         event["code"] or "",
         ", ".join(event["trainers"]),
     )
 
 
-def _time(epoch: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(epoch))
+def time_of(epoch: float | None) -> str:
+    """Write a time as people read it; nothing for none."""
+    return "" if epoch is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(epoch))

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from hpchub.console.hub import HubRefused, HubSilent
 from hpchub.console.joins import JoinRefused
+from hpchub.console.lending import TooFewSeats
 from hpchub.console.store import NoSuchEvent, NotNow
 from hpchub.console.verbs import NotAllowed, PlanRefused, TooManyGuesses
 from hpchub.text import Sentence
@@ -20,6 +21,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     NotAllowed: HTTPStatus.FORBIDDEN,
     NoSuchEvent: HTTPStatus.NOT_FOUND,
     NotNow: HTTPStatus.CONFLICT,
+    TooFewSeats: HTTPStatus.CONFLICT,
     JoinRefused: HTTPStatus.CONFLICT,
     HubRefused: HTTPStatus.CONFLICT,
     TooManyGuesses: HTTPStatus.TOO_MANY_REQUESTS,

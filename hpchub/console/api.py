@@ -14,10 +14,10 @@ from hpchub.console.people import Caller
 from hpchub.console.plans import Plan
 from hpchub.console.rooms import Rooms
 from hpchub.console.signin import SignIn
+from hpchub.console.teaming import Teaming
 from hpchub.console.told import (
     ActTold,
     EventTold,
-    Extending,
     FindingTold,
     JoinedTold,
     Joining,
@@ -32,7 +32,8 @@ from hpchub.console.verbs import Verbs
 from hpchub.text import language_of
 
 
-def _language(request: Request) -> str:
+def language_asked(request: Request) -> str:
+    """Tell in which language somebody wants the hub's sentences."""
     return language_of(request.headers.get("Accept-Language", ""))
 
 
@@ -109,7 +110,7 @@ async def show_record(caller: Asking, verbs: Doing, slug: Slug) -> list[ActTold]
 @router.get("/events/{slug}/capacity")
 async def show_capacity(caller: Asking, verbs: Doing, slug: Slug, request: Request) -> list[FindingTold]:
     """Tell whether Slurm carries an event: reservation, GPUs, limits, budget, people; nothing is asked of Slurm."""
-    return [FindingTold.of(finding) for finding in await verbs.capacity(caller, slug, _language(request))]
+    return [FindingTold.of(finding) for finding in await verbs.capacity(caller, slug, language_asked(request))]
 
 
 @router.post("/events/{slug}/approve")
@@ -130,12 +131,6 @@ async def close_event(caller: Asking, verbs: Doing, slug: Slug) -> EventTold:
     return EventTold.of(await verbs.close(caller, slug), verbs.clock())
 
 
-@router.post("/events/{slug}/extend")
-async def extend_event(caller: Asking, verbs: Doing, slug: Slug, extending: Extending) -> EventTold:
-    """Let an event end later; sessions that run keep the time limit that they began with."""
-    return EventTold.of(await verbs.extend(caller, slug, extending.ends_epoch), verbs.clock())
-
-
 @router.post("/events/{slug}/code")
 async def renew_code(caller: Asking, verbs: Doing, slug: Slug) -> EventTold:
     """Give an event a new code; the old one works no more."""
@@ -151,13 +146,13 @@ async def revoke_code(caller: Asking, verbs: Doing, slug: Slug) -> EventTold:
 @router.get("/events/{slug}/room")
 async def show_room(caller: Asking, rooms: Keeping, slug: Slug, request: Request) -> list[SeatTold]:
     """Give every seat of an event, by the state of its notebook."""
-    return [SeatTold.of(seat) for seat in await rooms.look(caller, slug, _language(request))]
+    return [SeatTold.of(seat) for seat in await rooms.look(caller, slug, language_asked(request))]
 
 
 @router.post("/events/{slug}/room/start", status_code=status.HTTP_202_ACCEPTED)
 async def start_room(caller: Asking, rooms: Keeping, slug: Slug, request: Request) -> StartingTold:
     """Start the notebooks of all who have a seat and none, and of those whom the event names; to ask again is fine."""
-    return StartingTold(starting=await rooms.start_all(caller, slug, _language(request)))
+    return StartingTold(starting=await rooms.start_all(caller, slug, language_asked(request)))
 
 
 @router.post("/events/{slug}/room/stop", status_code=status.HTTP_204_NO_CONTENT)
@@ -169,7 +164,7 @@ async def stop_room(caller: Asking, rooms: Keeping, slug: Slug) -> None:
 @router.post("/events/{slug}/room/{name}/restart", status_code=status.HTTP_202_ACCEPTED)
 async def restart_seat(caller: Asking, rooms: Keeping, slug: Slug, name: Person, request: Request) -> StartingTold:
     """Stop somebody's notebook of an event, if it runs, and start it again."""
-    await rooms.restart(caller, slug, name, _language(request))
+    await rooms.restart(caller, slug, name, language_asked(request))
     return StartingTold(starting=1)
 
 
@@ -182,16 +177,19 @@ async def show_report(caller: Asking, verbs: Doing, slug: Slug) -> ReportTold:
 @router.get("/mine")
 async def list_mine(caller: Asking, verbs: Doing) -> list[JoinedTold]:
     """List the events that the caller has a seat in, or may join without a code; those that are over left out."""
-    return [JoinedTold.of(event, verbs.clock()) for event in await verbs.mine(caller)]
+    return [JoinedTold.of(event, verbs.clock(), caller.name) for event in await verbs.mine(caller)]
 
 
 @router.post("/join")
 async def join(caller: Asking, verbs: Doing, joining: Joining) -> JoinedTold:
     """Take a seat, by a code or in an event that one is invited to; to have one already is fine."""
-    return JoinedTold.of(await verbs.join(caller, code=joining.code, slug=joining.event), verbs.clock())
+    event = await verbs.join(caller, code=joining.code, slug=joining.event)
+    if joining.team:
+        event = await Teaming(verbs).choose(caller, event.slug, joining.team)
+    return JoinedTold.of(event, verbs.clock(), caller.name)
 
 
 @router.post("/mine/{slug}/start", status_code=status.HTTP_202_ACCEPTED)
 async def start(caller: Asking, verbs: Doing, slug: Slug, request: Request) -> StartedTold:
     """Start the caller's server of an event, unless it runs already."""
-    return StartedTold(path=f"/hub/{await verbs.start(caller, slug, _language(request))}")
+    return StartedTold(path=f"/hub/{await verbs.start(caller, slug, language_asked(request))}")

@@ -14,11 +14,29 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from hpchub import __version__
-from hpchub.console import api, pages, visits
+from hpchub.console import (
+    api,
+    help_api,
+    help_pages,
+    pages,
+    planning_api,
+    planning_pages,
+    report_pages,
+    room_pages,
+    seats_api,
+    seats_pages,
+    team_api,
+    team_pages,
+    visits,
+)
 from hpchub.console.answers import STATUS, headers_of, sentence_of, status_of, wrong_in
+from hpchub.console.changes import Changes
 from hpchub.console.frame import drawn
+from hpchub.console.helps import Helps
+from hpchub.console.rehearsing import Rehearsals
 from hpchub.console.rooms import Rooms
 from hpchub.console.rounds import rounds
+from hpchub.console.seats import Seats
 from hpchub.console.signin import BASE, SignIn
 from hpchub.console.verbs import Verbs
 from hpchub.text import Sentence, Speech, in_words, language_of
@@ -71,8 +89,21 @@ def application(
         openapi_url=f"{BASE}api/openapi.json",
     )
     app.state.verbs, app.state.rooms, app.state.sign_in = verbs, Rooms(verbs), sign_in
+    app.state.helps = Helps(verbs, app.state.rooms)
+    app.state.seats = Seats(verbs)
+    app.state.changes, app.state.rehearsals = Changes(verbs), Rehearsals(verbs)
     app.include_router(api.router, prefix=f"{BASE}api", tags=["events"])
+    app.include_router(planning_api.router, prefix=f"{BASE}api", tags=["events"], responses=api.router.responses)
+    app.include_router(help_api.router, prefix=f"{BASE}api", tags=["help"], responses=api.router.responses)
+    app.include_router(seats_api.router, prefix=f"{BASE}api", tags=["seats"], responses=api.router.responses)
+    app.include_router(team_api.router, prefix=f"{BASE}api", tags=["teams"], responses=api.router.responses)
     app.include_router(visits.router, prefix=BASE.rstrip("/"))
+    app.include_router(seats_pages.router, prefix=BASE.rstrip("/"))
+    app.include_router(planning_pages.router, prefix=BASE.rstrip("/"))
+    app.include_router(report_pages.router, prefix=BASE.rstrip("/"))
+    app.include_router(room_pages.router, prefix=BASE.rstrip("/"))
+    app.include_router(help_pages.router, prefix=BASE.rstrip("/"))
+    app.include_router(team_pages.router, prefix=BASE.rstrip("/"))
     app.include_router(pages.router, prefix=BASE.rstrip("/"))
     _answer_errors(app)
 

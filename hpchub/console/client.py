@@ -13,7 +13,7 @@ SECONDS = 60.0
 
 
 def ask(url: str, token: str, method: str, path: str, body: Any = None) -> Any:
-    """Ask the API, and give its answer.
+    """Ask the API, and give its answer; None where it has nothing to say.
 
     Args:
         url: where the console, or the hub's proxy before it, listens.
@@ -31,6 +31,8 @@ def ask(url: str, token: str, method: str, path: str, body: Any = None) -> Any:
         answer = httpx.request(method, address, json=body, headers=headers, timeout=SECONDS, trust_env=False)
     except httpx.HTTPError as error:
         raise HpchubError(f"The console does not answer at {url}: {error}. Does `hpchub console serve` run?") from error
+    if answer.status_code == httpx.codes.NO_CONTENT:
+        return None
     try:
         told = answer.json()
     except ValueError:

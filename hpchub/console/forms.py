@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpchub.console.plans import Plan
+from hpchub.console.teams import read_teams
 from hpchub.text import Sentence
 
 LABELS: Mapping[str, str] = {
@@ -19,6 +20,8 @@ LABELS: Mapping[str, str] = {
     "ends_epoch": "Ends",
     "setup_minutes": "Set-up before, in minutes",
     "seats": "Seats",
+    "temporary_seats": "Temporary seats among them",
+    "seat_files_days": "Days for which their files stay",
     "trainers": "Other trainers",
     "cluster": "Cluster",
     "allocation": "Allocation",
@@ -29,12 +32,20 @@ LABELS: Mapping[str, str] = {
     "people": "People",
     "groups": "Groups",
     "by_code": "Everybody with the code",
+    "teams": "Teams and their people",
+    "choose_team": "People choose their team when they join",
+    "repository": "Git repository",
+    "branch": "Branch",
+    "opens": "File that opens first",
+    "folders": "Folders that people share",
 }
 """The fields of the form, and what people call them."""
 
 _LISTS = ("trainers", "people", "groups")
-_NUMBERS = ("setup_minutes", "seats", "minutes")
-_OPTIONAL = ("reservation", "size", "minutes")
+_NUMBERS = ("setup_minutes", "seats", "temporary_seats", "seat_files_days", "minutes")
+_MATERIAL = ("repository", "branch", "opens")
+_BOXES = ("by_code", "choose_team", "folders")
+_OPTIONAL = ("reservation", "size", "minutes", "temporary_seats", "seat_files_days")
 
 
 def read_plan(fields: Mapping[str, str], zone: tzinfo | None) -> Plan | list[tuple[str, Sentence]]:
@@ -44,7 +55,7 @@ def read_plan(fields: Mapping[str, str], zone: tzinfo | None) -> Plan | list[tup
         fields: what was sent, by name.
         zone: in which times are meant; None for the machine's own.
     """
-    raw: dict[str, Any] = {"by_code": "by_code" in fields}
+    raw: dict[str, Any] = {name: name in fields for name in _BOXES}
     wrong: list[tuple[str, Sentence]] = []
     for name in LABELS:
         text = fields.get(name, "").strip()
@@ -58,15 +69,22 @@ def read_plan(fields: Mapping[str, str], zone: tzinfo | None) -> Plan | list[tup
                 wrong.append((name, Sentence("a day and a time, such as 2027-03-01 09:00")))
             else:
                 raw[name] = epoch
-        elif name != "by_code" and (text or name not in _OPTIONAL):
+        elif name == "teams":
+            try:
+                raw[name] = read_teams(text.splitlines())
+            except ValueError:
+                wrong.append((name, _TEAMS))
+        elif name not in (*_BOXES, *_MATERIAL) and (text or name not in _OPTIONAL):
             raw[name] = text
+    material = {name: fields.get(name, "").strip() or None for name in _MATERIAL}
+    raw["material"] = material if any(material.values()) else None
     raw.setdefault("setup_minutes", 0)
     if wrong:
         return wrong
     try:
         return Plan.model_validate(raw)
     except ValidationError as error:
-        return [(str(each["loc"][0]) if each["loc"] else _named(each["msg"]), _says(each)) for each in error.errors()]
+        return [(_field(each), _says(each)) for each in error.errors()]
 
 
 def typed(epoch: int, zone: tzinfo | None) -> str:
@@ -92,20 +110,39 @@ def _epoch(text: str, zone: tzinfo | None) -> int | None:
         return None
 
 
+_TEAMS = Sentence("a team a line, such as Blu: ada, bruno; nobody in two of them, and names that differ")
+_SAID: Mapping[str, Sentence] = {
+    "teams": _TEAMS,
+    "choose_team": Sentence("there are no teams to choose from"),
+    "repository": Sentence("https://… without a password, or the absolute path of a repository in a shared folder"),
+    "branch": Sentence("the name of a branch or a tag"),
+    "opens": Sentence("the path of a file in the repository, such as day1/start.ipynb"),
+}
+
+
 def _named(message: str) -> str:
     # what concerns two fields names one of them first: "ends_epoch: is not after…"
     name = message.removeprefix("Value error, ").partition(":")[0]
     return name if name in LABELS else "title"
 
 
+def _field(error: Any) -> str:
+    place = error["loc"]
+    if not place:
+        return _named(error["msg"])
+    return str(place[1] if place[0] == "material" and len(place) > 1 else place[0])
+
+
 def _says(error: Any) -> Sentence:
-    name = str(error["loc"][0]) if error["loc"] else _named(error["msg"])
+    name = _field(error)
     if name == "ends_epoch":
         return Sentence("after the start, and at most 60 days after it")
     if name == "by_code":
         return Sentence("somebody must be able to join: by the code, by name or by group")
     if name in _NUMBERS:
         return Sentence("a whole number that is possible")
+    if name in _SAID:
+        return _SAID[name]
     if name in _LISTS:
         return Sentence("names, with spaces or commas between them")
     if name in ("title", "description"):

@@ -20,6 +20,7 @@ from hpchub.catalogue.model import in_language
 from hpchub.catalogue.moments import zone_of
 from hpchub.catalogue.site import Site
 from hpchub.console.people import SERVICE, Caller
+from hpchub.console.qr import svg_of
 from hpchub.console.signin import BASE
 from hpchub.console.verbs import Verbs
 from hpchub.pages import announcements, assets, branding, moments
@@ -118,6 +119,7 @@ def _of_all_pages(request: Request, site: Site, language: str, caller: Caller | 
         "age": partial(moments.age, now=now, language=language),
         "duration": moments.duration,
         "in_words": partial(in_words, speech=speech),
+        "qr": svg_of,
         "decimal": lambda value, places: in_words(Number(value, places), speech),
         "user": caller,
         "parsed_scopes": {"admin-ui"} if caller and caller.admin else set(),

@@ -63,6 +63,26 @@ class Finding:
     """What an administrator of Slurm would run to mend it; empty where no command does."""
 
 
+@dataclass(frozen=True, slots=True)
+class AccountedTold:
+    """What Slurm's accounting has of a job that has ended."""
+
+    seconds: int
+    gpus: int | None
+    """None where the accounting does not count them."""
+    core_hours: float | None
+    """What the site charges; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedTold:
+    """A reservation as Slurm has it."""
+
+    starts_epoch: int
+    ends_epoch: int
+    nodes: int
+
+
 class Hub:
     """The API of the hub.
 
@@ -131,16 +151,16 @@ class Hub:
         told = (await self._ask("POST", "/hpchub/capacity", json=body, headers=headers)).json()
         return [Finding(**{field: each[field] for field in FINDING}) for each in told["findings"]]
 
-    async def reservation(self, plan: Any) -> tuple[Wanted | None, int | None, bool]:
-        """Ask which reservation carries an event, and until when the one lasts that it names; None where there is none.
+    async def reservation(self, plan: Any) -> tuple[Wanted | None, ReservedTold | None, bool]:
+        """Ask which reservation carries an event, and how the one is that it names; None where there is none.
 
         The last value says whether the latter has the account, the partition and the times of the former.
 
         Raises :class:`HubSilent`, :class:`HubRefused`.
         """
         told = (await self._ask("POST", "/hpchub/capacity", json={"plan": plan})).json()
-        wanted = told["reservation"]
-        return Wanted(**wanted) if wanted else None, told["reserved_until_epoch"], told["reserved_alike"]
+        wanted, there = told["reservation"], told["reserved"]
+        return Wanted(**wanted) if wanted else None, ReservedTold(**there) if there else None, told["reserved_alike"]
 
     async def sessions(self, event: str, language: str) -> list[SessionTold]:
         """Give the sessions of an event, of each server the one that lives or the last, sentences in a language.
@@ -159,6 +179,40 @@ class Hub:
             if each["event"] is not None:
                 found.setdefault(each["event"], []).append(_session(each))
         return found
+
+    async def accounted(self, cluster: str, jobs: Iterable[str]) -> dict[str, AccountedTold]:
+        """Ask what Slurm's accounting has of jobs, by their numbers; those that it has no end of yet are missing.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        body = {"cluster": cluster, "jobs": list(jobs)}
+        told = (await self._ask("POST", "/hpchub/accounting", json=body)).json()
+        return {job_id: AccountedTold(**each) for job_id, each in told.items()}
+
+    async def cards(self) -> dict[str, int]:
+        """Ask which cards of temporary seats were used, and when, by their digests.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        told: dict[str, int] = (await self._ask("GET", "/hpchub/cards")).json()["spent"]
+        return {digest: int(epoch) for digest, epoch in told.items()}
+
+    async def hand_over(self, account: str) -> None:
+        """End all that an account of the pool still has, and let it be wiped where the site says so.
+
+        Raises :class:`HubSilent`, and :class:`HubRefused` with the reason why that cannot be done yet.
+        """
+        path = f"/hpchub/seats/{quote(account, safe='')}/hand-over"
+        await self._ask("POST", path, timeout=START_SECONDS)
+
+    async def know(self, user: str) -> None:
+        """Make a user of an account of the pool, unless the hub knows them.
+
+        Raises :class:`HubSilent`, :class:`HubRefused`.
+        """
+        path = f"/users/{quote(user, safe='')}"
+        if (await self._ask("GET", path, missing=True)).status_code == httpx.codes.NOT_FOUND:
+            await self._ask("POST", path)
 
     async def servers(self, user: str) -> list[Server]:
         """Give a person's servers, stopped ones too; none where the hub does not know the person.
@@ -242,6 +296,10 @@ def _session(told: Mapping[str, Any]) -> SessionTold:
         # a job that was quick may be ready before anybody saw it start
         started_epoch=reached.get("starting", reached.get("ready")),
         ended_epoch=told["ended_epoch"],
+        ready_epoch=reached.get("ready"),
+        troubles=" ".join(told.get("troubles", [])),
+        active_epoch=told.get("active_epoch"),
+        gpu_percent=told.get("gpu_percent"),
     )
 
 

@@ -51,6 +51,7 @@ class EventRow(Base):
     participants: Mapped[list[ParticipantRow]] = relationship(
         cascade="all, delete-orphan", order_by="ParticipantRow.id", lazy="selectin"
     )
+    lent: Mapped[list[SeatRow]] = relationship(cascade="all, delete-orphan", order_by="SeatRow.id", lazy="selectin")
 
 
 class TrainerRow(Base):
@@ -79,9 +80,13 @@ class ParticipantRow(Base):
     hand_epoch: Mapped[int | None] = mapped_column(BigInteger)
     """Since when they ask for help."""
     hand_says: Mapped[str] = mapped_column(Text, default="")
+    asked_by: Mapped[str | None] = mapped_column(String(255))
+    """The trainer who asks to be let into their server."""
     helper: Mapped[str | None] = mapped_column(String(255))
-    """The trainer whom they let into their server."""
+    """The trainer whom they let into their server; empty for all trainers of the event."""
     helper_until_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    helper_session: Mapped[str | None] = mapped_column(String(32))
+    """The session that they let them into: its end ends it."""
 
 
 class SeatRow(Base):
@@ -159,6 +164,8 @@ class SessionRow(Base):
     accounted_seconds: Mapped[int | None] = mapped_column(BigInteger)
     """How long its job ran by Slurm's accounting; null while that is not known."""
     accounted_gpus: Mapped[int | None] = mapped_column(Integer)
+    accounted_core_hours: Mapped[float | None] = mapped_column(Float)
+    """What the site charges for it, in core-hours."""
 
 
 class WrongCodeRow(Base):

@@ -11,17 +11,23 @@ from fastapi.responses import RedirectResponse, Response
 
 from hpchub.catalogue.model import in_language
 from hpchub.catalogue.moments import zone_of
+from hpchub.catalogue.seats import pool_of
 from hpchub.console import forms
 from hpchub.console.answers import headers_of, sentence_of, status_of
 from hpchub.console.frame import HUB, drawn, language_asked_for, origin_of
+from hpchub.console.help import CONSENT_MINUTES, MOST_OF_A_HAND
+from hpchub.console.helps import Helps
 from hpchub.console.hub import Finding, HubRefused, HubSilent
 from hpchub.console.joins import JoinRefused
+from hpchub.console.lending import keeps_files
 from hpchub.console.plans import Event, Plan, State
-from hpchub.console.report import as_csv
-from hpchub.console.room import WORDS, counts
-from hpchub.console.rooms import Rooms
+from hpchub.console.rehearsal import WORDS as TROUBLES
+from hpchub.console.reservation import has_own_reservation
+from hpchub.console.room import WORDS
 from hpchub.console.signin import BASE
 from hpchub.console.store import STATES, NoSuchEvent
+from hpchub.console.teaming import Teaming
+from hpchub.console.tiles import ICONS
 from hpchub.console.verbs import NotAllowed, PlanRefused, TooManyGuesses, Verbs
 from hpchub.console.visits import Visit, form_of, visit_of
 from hpchub.text import Sentence
@@ -33,7 +39,8 @@ _HOUR_SECONDS = 3600
 _TO_COME = (State.REQUESTED, State.PLANNED, State.OPEN)
 
 
-def _page(request: Request, visit: Visit, template: str, status_code: int = 200, **values: Any) -> Response:
+def page(request: Request, visit: Visit, template: str, status_code: int = 200, **values: Any) -> Response:
+    """Draw a page of the console for a visitor; ``headers`` among the values are those of the answer."""
     headers = values.pop("headers", None)
     values.update(states=STATES, now=time.time(), origin=origin_of(request))
     return drawn(
@@ -41,14 +48,10 @@ def _page(request: Request, visit: Visit, template: str, status_code: int = 200,
     )
 
 
-def _verbs(request: Request) -> Verbs:
+def verbs_of(request: Request) -> Verbs:
+    """Give what can be done with events."""
     verbs: Verbs = request.app.state.verbs
     return verbs
-
-
-def _rooms(request: Request) -> Rooms:
-    rooms: Rooms = request.app.state.rooms
-    return rooms
 
 
 def _to(path: str) -> Response:
@@ -58,9 +61,9 @@ def _to(path: str) -> Response:
 @router.get("/")
 async def home(request: Request, visit: Visiting) -> Response:
     """Show somebody's events: those they take part in, and those they manage."""
-    verbs = _verbs(request)
+    verbs = verbs_of(request)
     mine, managed = await verbs.mine(visit.caller), await verbs.managed(visit.caller)
-    return _page(request, visit, "events.html", mine=mine, managed=managed, may_create=verbs.may_create(visit.caller))
+    return page(request, visit, "events.html", mine=mine, managed=managed, may_create=verbs.may_create(visit.caller))
 
 
 # Joining
@@ -69,17 +72,17 @@ async def home(request: Request, visit: Visiting) -> Response:
 @router.get("/join")
 async def join_page(request: Request, visit: Visiting) -> Response:
     """Ask for a code."""
-    return _page(request, visit, "event_join.html")
+    return page(request, visit, "event_join.html")
 
 
 @router.get("/join/{code}")
 async def join_link(request: Request, visit: Visiting, code: str) -> Response:
     """Show what a code opens; only the button joins."""
     try:
-        event = await _verbs(request).opened_by(visit.caller, code)
+        event = await verbs_of(request).opened_by(visit.caller, code)
     except (JoinRefused, TooManyGuesses) as refusal:
         return _refused(request, visit, refusal, code)
-    return _page(request, visit, "event_join.html", event=event, code=event.code)
+    return page(request, visit, "event_join.html", event=event, code=event.code)
 
 
 @router.post("/join")
@@ -88,7 +91,8 @@ async def join(request: Request, visit: Visiting) -> Response:
     form = await form_of(request, visit)
     code = form.get("code", "")
     try:
-        event = await _verbs(request).join(visit.caller, code=code or "-")
+        event = await verbs_of(request).join(visit.caller, code=code or "-")
+        await _into_team(request, visit, event, form)
     except (JoinRefused, TooManyGuesses) as refusal:
         return _refused(request, visit, refusal, code)
     return await _started(request, visit, event.slug)
@@ -97,12 +101,18 @@ async def join(request: Request, visit: Visiting) -> Response:
 @router.post("/event/{slug}/join")
 async def join_invited(request: Request, visit: Visiting, slug: str) -> Response:
     """Take a seat without a code, and start."""
-    await form_of(request, visit)
+    form = await form_of(request, visit)
     try:
-        await _verbs(request).join(visit.caller, slug=slug)
+        await _into_team(request, visit, await verbs_of(request).join(visit.caller, slug=slug), form)
     except JoinRefused as refusal:
         return await _event_page(request, visit, slug, refusal)
     return await _started(request, visit, slug)
+
+
+async def _into_team(request: Request, visit: Visit, event: Event, form: Mapping[str, str]) -> None:
+    team = form.get("team", "")[:40]
+    if team and event.plan.choose_team:
+        await Teaming(verbs_of(request)).choose(visit.caller, event.slug, team)
 
 
 @router.post("/event/{slug}/start")
@@ -113,7 +123,7 @@ async def start(request: Request, visit: Visiting, slug: str) -> Response:
 
 
 async def _started(request: Request, visit: Visit, slug: str) -> Response:
-    verbs = _verbs(request)
+    verbs = verbs_of(request)
     try:
         path = await verbs.start(visit.caller, slug, language_asked_for(request, verbs.catalogue.site))
     except (HubRefused, HubSilent, JoinRefused) as refusal:
@@ -123,7 +133,7 @@ async def _started(request: Request, visit: Visit, slug: str) -> Response:
 
 
 def _refused(request: Request, visit: Visit, refusal: Exception, code: str) -> Response:
-    return _page(
+    return page(
         request,
         visit,
         "event_join.html",
@@ -144,7 +154,7 @@ async def event_page(request: Request, visit: Visiting, slug: str) -> Response:
 
 
 async def _event_page(request: Request, visit: Visit, slug: str, refusal: Exception | None = None) -> Response:
-    verbs = _verbs(request)
+    verbs = verbs_of(request)
     event = await verbs.open_to(visit.caller, slug)
     manages = visit.caller.manages(event)
     record = await verbs.record(visit.caller, slug) if manages else []
@@ -155,7 +165,11 @@ async def _event_page(request: Request, visit: Visit, slug: str, refusal: Except
             findings = await verbs.capacity(visit.caller, slug, language_asked_for(request, verbs.catalogue.site))
         except (HubRefused, HubSilent):
             findings = None
-    return _page(
+    helps: Helps = request.app.state.helps
+    language = language_asked_for(request, verbs.catalogue.site)
+    is_in = state is State.OPEN and event.has_seat(visit.caller.name)
+    member = await helps.member(visit.caller, event, language) if is_in else None
+    return page(
         request,
         visit,
         "event.html",
@@ -165,80 +179,35 @@ async def _event_page(request: Request, visit: Visit, slug: str, refusal: Except
         findings=findings,
         ends=forms.typed(event.plan.ends_epoch, zone_of(verbs.catalogue.site.timezone)),
         manages=manages,
+        troubles=TROUBLES,
+        prolongs=has_own_reservation(verbs.catalogue.site, event.plan.cluster, event.plan.reservation),
         takes_part=visit.caller.name in event.members,
+        member=member,
+        words=WORDS,
+        icons=ICONS,
+        consent_minutes=CONSENT_MINUTES,
+        most_of_a_hand=MOST_OF_A_HAND,
         record=record,
         refusal=sentence_of(refusal) if refusal else "",
+        my_seat=event.seat_of(visit.caller.name),
+        kept_until=event.kept_until_epoch(verbs.settings.seat_files_days),
+        files_profile=verbs.settings.files_profile,
+        keeps_files=keeps_files(event, visit.caller.name, verbs.settings, verbs.clock()),
     )
-
-
-@router.get("/event/{slug}/room")
-async def room_page(request: Request, visit: Visiting, slug: str) -> Response:
-    """Show a tile for each seat; the page brings itself up to date."""
-    verbs = _verbs(request)
-    event = await verbs.show(visit.caller, slug)
-    seats = await _rooms(request).look(visit.caller, slug, language_asked_for(request, verbs.catalogue.site))
-    return _page(
-        request,
-        visit,
-        "event_room.html",
-        event=event,
-        state=event.state(verbs.clock()),
-        seats=seats,
-        counts=counts(seats),
-        words=WORDS,
-    )
-
-
-@router.post("/event/{slug}/room/{verb}")
-async def change_room(request: Request, visit: Visiting, slug: str, verb: str) -> Response:
-    """Do what a button of the room says."""
-    form, verbs = await form_of(request, visit), _verbs(request)
-    language = language_asked_for(request, verbs.catalogue.site)
-    if verb == "start":
-        await _rooms(request).start_all(visit.caller, slug, language)
-    elif verb == "stop":
-        await _rooms(request).stop_all(visit.caller, slug)
-    elif verb == "restart":
-        await _rooms(request).restart(visit.caller, slug, form.get("name", ""), language)
-    else:
-        raise NoSuchEvent
-    return _to(f"{BASE}event/{slug}/room")
-
-
-@router.get("/event/{slug}/report")
-async def report_page(request: Request, visit: Visiting, slug: str) -> Response:
-    """Show what the event was, for the screen and for paper."""
-    verbs = _verbs(request)
-    event = await verbs.show(visit.caller, slug)
-    told = await verbs.report(visit.caller, slug)
-    return _page(request, visit, "event_report.html", event=event, state=event.state(verbs.clock()), report=told)
-
-
-@router.get("/event/{slug}/report.csv")
-async def report_file(request: Request, visit: Visiting, slug: str) -> Response:
-    """Give the same for a spreadsheet."""
-    text = as_csv(await _verbs(request).report(visit.caller, slug))
-    headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"', "Cache-Control": "no-store"}
-    return Response(text, media_type="text/csv", headers=headers)
 
 
 @router.get("/event/{slug}/code")
 async def code_page(request: Request, visit: Visiting, slug: str) -> Response:
     """Show the code in large letters, for the wall."""
-    event = await _verbs(request).show(visit.caller, slug)
-    return _page(request, visit, "event_code.html", event=event)
+    event = await verbs_of(request).show(visit.caller, slug)
+    return page(request, visit, "event_code.html", event=event)
 
 
 @router.post("/event/{slug}/{verb}")
 async def change(request: Request, visit: Visiting, slug: str, verb: str) -> Response:
     """Do what a button of a trainer or an administrator says."""
-    form, verbs = await form_of(request, visit), _verbs(request)
-    if verb == "extend":
-        ends_epoch = forms.read_end(form, zone_of(verbs.catalogue.site.timezone))
-        if ends_epoch is None:
-            raise PlanRefused(Sentence("The new end is not after the one that it has."))
-        await verbs.extend(visit.caller, slug, ends_epoch)
-    elif verb == "refuse":
+    form, verbs = await form_of(request, visit), verbs_of(request)
+    if verb == "refuse":
         await verbs.refuse(visit.caller, slug, form.get("reason", "")[:1000])
     elif verb in _BUTTONS:
         await getattr(verbs, _BUTTONS[verb])(visit.caller, slug)
@@ -262,7 +231,7 @@ _BUTTONS: Mapping[str, str] = {
 @router.get("/new")
 async def new_page(request: Request, visit: Visiting) -> Response:
     """Show the form for a new event."""
-    verbs = _verbs(request)
+    verbs = verbs_of(request)
     if not verbs.may_create(visit.caller):
         raise NotAllowed(Sentence("Only trainers create events."))
     zone = zone_of(verbs.catalogue.site.timezone)
@@ -274,39 +243,42 @@ async def new_page(request: Request, visit: Visiting) -> Response:
         "seats": "20",
         "by_code": "yes",
     }
-    return _form(request, visit, first)
+    return form_page(request, visit, first)
 
 
 @router.post("/new")
 async def new(request: Request, visit: Visiting) -> Response:
     """Create an event of a form."""
-    form, verbs = await form_of(request, visit), _verbs(request)
+    form, verbs = await form_of(request, visit), verbs_of(request)
     plan = forms.read_plan(form, zone_of(verbs.catalogue.site.timezone))
     if not isinstance(plan, Plan):
-        return _form(request, visit, form, wrong=plan)
+        return form_page(request, visit, form, wrong=plan)
     try:
         event: Event = await verbs.create(visit.caller, plan)
     except PlanRefused as refusal:
-        return _form(request, visit, form, refusal=refusal.sentence)
+        return form_page(request, visit, form, refusal=refusal.sentence)
     return _to(f"{BASE}event/{event.slug}")
 
 
-def _form(
+def form_page(
     request: Request,
     visit: Visit,
     typed: Mapping[str, str],
     wrong: list[tuple[str, Sentence]] | None = None,
     refusal: str = "",
+    event: Event | None = None,
 ) -> Response:
-    catalogue = _verbs(request).catalogue
+    """Draw the form of a new event, or of one that is there, with what was typed and what was wrong with that."""
+    catalogue = verbs_of(request).catalogue
     language = language_asked_for(request, catalogue.site)
-    return _page(
+    return page(
         request,
         visit,
         "event_new.html",
         400 if wrong or refusal else 200,
         typed=typed,
         labels=forms.LABELS,
+        event=event,
         wrong=dict(wrong or []),
         refusal=refusal,
         clusters=[
@@ -314,6 +286,9 @@ def _form(
             for name, each in catalogue.site.clusters.items()
             if each.state == "open"
         ],
+        pool=len(pool_of(catalogue.site)),
+        with_folders=any(each.work_folder for each in catalogue.site.clusters.values()),
+        files_days=verbs_of(request).settings.seat_files_days,
         profiles=[(slug, in_language(each.title, language)) for slug, each in catalogue.profiles.items()],
         sizes=[(name, name) for name in sorted({name for each in catalogue.profiles.values() for name in each.sizes})],
     )

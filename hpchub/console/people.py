@@ -26,6 +26,8 @@ class Caller:
     admin: bool = False
     person: bool = True
     """Not a service: only people can have a seat."""
+    hub: bool = False
+    """The hub, which speaks for people whose notebook it has asked: it brings the console's own token."""
 
     def is_trainer(self, group: str) -> bool:
         """Tell whether they may create events, where trainers are in a group."""

@@ -11,10 +11,15 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from hpchub.catalogue.event import MINUTE_SECONDS, Epoch
+from hpchub.catalogue.event import MINUTE_SECONDS, Epoch, SeatCard
 from hpchub.catalogue.event import Event as HubEvent
 from hpchub.catalogue.fields import ClusterName, Model, ProfilePattern, Slug, SlurmName, Wrong
+from hpchub.catalogue.material import Material
 from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.seats import pool_of
+from hpchub.console.names import Names, ProfileSlug
+from hpchub.console.rehearsal import Rehearsal
+from hpchub.console.teams import Teams, distinct, for_the_hub, named, team_of, with_members_invited
 from hpchub.text import Sentence, listed
 
 LONGEST_SETUP_MINUTES = 7 * 24 * 60
@@ -23,13 +28,6 @@ _DAY_SECONDS = 24 * 3600
 _MARGIN_SECONDS = 60
 """So long a request may take to the hub, which refuses a session that would last longer than the event."""
 _POSIX_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
-
-ProfileSlug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$", max_length=130)]
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[^\s,\x00-\x1f\x7f](?:[^,\x00-\x1f\x7f]*[^\s,\x00-\x1f\x7f])?$", max_length=255)
-]
-"""Of a user or a group of the hub's."""
-Names = Annotated[tuple[Name, ...], Field(max_length=2000), AfterValidator(lambda names: tuple(dict.fromkeys(names)))]
 
 
 class Plan(Model):
@@ -49,6 +47,10 @@ class Plan(Model):
     """How long before its start it opens."""
     seats: Annotated[int, Field(strict=True, ge=1, le=10_000)]
     """How many people may join; its trainers need no seat."""
+    temporary_seats: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
+    """How many of them are accounts of the site's pool, for people who have none; each is opened by a card."""
+    seat_files_days: Annotated[int, Field(strict=True, ge=0, le=365)] | None = None
+    """For how many days after the event the files of its temporary seats stay; null for the site's."""
     trainers: Names = ()
     """Who may do everything with it, beside whoever creates it."""
     cluster: ClusterName
@@ -71,6 +73,19 @@ class Plan(Model):
     """Whoever is in one of these groups may, too."""
     by_code: bool = True
     """Whether it has a code by which everybody else can join."""
+    teams: Annotated[Teams, AfterValidator(distinct)] = ()
+    """Its teams; their members may join without a code."""
+    choose_team: bool = False
+    """Whether people who join choose their team themselves."""
+    material: Material | None = None
+    """The git repository that everybody finds in their home; null for none."""
+    folders: bool = False
+    """Whether it has a shared folder and one for each team, beside the data of its allocation."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _members_of_teams_are_invited(cls, raw: Any) -> Any:
+        return with_members_invited(raw)
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
@@ -82,14 +97,38 @@ class Plan(Model):
 
     @model_validator(mode="after")
     def _can_be_joined(self) -> Self:
-        if not (self.by_code or self.people or self.groups):
+        if not (self.by_code or self.people or self.groups or self.temporary_seats):
             raise Wrong(("by_code",), "is false, and neither people nor groups are named", "true, or who may join")
+        return self
+
+    @model_validator(mode="after")
+    def _seats_for_all_temporary_ones(self) -> Self:
+        if self.temporary_seats > self.seats:
+            raise Wrong(("temporary_seats",), f"is more than the {self.seats} seats that there are", "at most as many")
+        return self
+
+    @model_validator(mode="after")
+    def _has_teams_to_choose_from(self) -> Self:
+        if self.choose_team and not self.teams:
+            raise Wrong(("choose_team",), "is true, and there are no teams", "some teams, or false")
         return self
 
     @property
     def opens_epoch(self) -> int:
         """When its set-up begins: from then on people can join and start."""
         return max(self.starts_epoch - self.setup_minutes * MINUTE_SECONDS, 0)
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """What may be started in it: slugs of profiles and patterns, each once."""
+        own = (team.profile for team in self.teams if team.profile is not None)
+        return tuple(dict.fromkeys((self.profile, *own, *self.more_profiles)))
+
+    @property
+    def starts(self) -> tuple[tuple[str, str | None], ...]:
+        """What one click starts, by profile and size, for those without a team and for each team; each once."""
+        own = ((team.profile or self.profile, team.size or self.size) for team in self.teams)
+        return tuple(dict.fromkeys(((self.profile, self.size), *own)))
 
     def for_capacity(self, name: str, people: Iterable[str]) -> dict[str, Any]:
         """Give what the hub's check of room, limits and budget reads (:class:`hpchub.console.capacity.plan.Plan`)."""
@@ -126,7 +165,24 @@ class Participant:
     name: str
     joined_epoch: int
     by: str
-    """``code``, ``list`` or ``group``."""
+    """``code``, ``list``, ``group`` or ``seat``."""
+    team: str = ""
+    """The team that they are in, by its name; empty where they are in none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A temporary seat: an account of the site's pool that was lent to the event."""
+
+    account: str
+    digest: str | None
+    """Of the card that opens it now (:func:`hpchub.console.cards.digest_of`)."""
+    used_epoch: int | None = None
+    """When somebody took it by a card for the first time."""
+    returned_epoch: int | None = None
+    """When it was free for another event again."""
+    trouble: str = ""
+    """Why it could not be handed over when that was tried last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +199,8 @@ class Event:
     """The one by which people join now, as :func:`hpchub.console.joins.new_code` made it; None where there is none."""
     participants: tuple[Participant, ...] = ()
     """In the order in which they came."""
+    lent: tuple[Lent, ...] = ()
+    """Its temporary seats, in the order of the pool; those too that were given back."""
     approved_epoch: int | None = None
     refused_epoch: int | None = None
     refusal: str = ""
@@ -151,6 +209,8 @@ class Event:
     """When somebody closed it before its end."""
     cleared_epoch: int | None = None
     """When it was over and no server of it was left."""
+    rehearsal: Rehearsal | None = None
+    """The last time that a seat of it was tried before."""
 
     def state(self, now_epoch: float) -> State:
         """Tell where it is at a time."""
@@ -175,8 +235,35 @@ class Event:
         """Tell whether a person has joined."""
         return any(each.name == name for each in self.participants)
 
-    def for_the_hub(self) -> HubEvent:
-        """Give what the hub decides by."""
+    def team_of(self, name: str) -> str:
+        """Give the team of a person; empty where they are in none."""
+        joined = next((each.team for each in self.participants if each.name == name), None)
+        return team_of(self.plan.teams, name, joined)
+
+    @property
+    def ends_epoch(self) -> int:
+        """When it ended or will end."""
+        return self.closed_epoch or self.plan.ends_epoch
+
+    def kept_until_epoch(self, files_days: int) -> int:
+        """Give when its temporary seats may become somebody else's: their files stay until then.
+
+        Args:
+            files_days: the site's, where the plan says nothing else.
+        """
+        days = files_days if self.plan.seat_files_days is None else self.plan.seat_files_days
+        return self.ends_epoch + days * _DAY_SECONDS
+
+    def seat_of(self, name: str) -> Lent | None:
+        """Give the temporary seat whose account this is, as long as it was not given back."""
+        return next((each for each in self.lent if each.account == name and each.returned_epoch is None), None)
+
+    def never_came(self, name: str) -> bool:
+        """Tell whether this is a temporary seat whose card nobody has used."""
+        return any(each.account == name and each.used_epoch is None for each in self.lent)
+
+    def for_the_hub(self, files_days: int) -> HubEvent:
+        """Give what the hub decides by; ``files_days`` as in :meth:`kept_until_epoch`."""
         return HubEvent(
             slug=self.slug,
             title=self.plan.title,
@@ -186,19 +273,38 @@ class Event:
             cluster=self.plan.cluster,
             allocation=self.plan.allocation,
             reservation=self.plan.reservation,
-            profiles=(self.plan.profile, *self.plan.more_profiles),
+            profiles=self.plan.profiles,
             size=self.plan.size,
+            trainers=self.trainers,
+            teams=for_the_hub(self.plan.teams, ((each.name, each.team) for each in self.participants)),
+            material=self.plan.material,
+            folders=self.plan.folders,
+            seats=self.cards_for_the_hub(files_days),
+            rehearsal=self.rehearsal.for_the_hub() if self.rehearsal else None,
+        )
+
+    def cards_for_the_hub(self, files_days: int) -> tuple[SeatCard, ...]:
+        """Give its temporary seats as the hub takes them; ``files_days`` as in :meth:`kept_until_epoch`."""
+        until_epoch = self.kept_until_epoch(files_days)
+        return tuple(
+            SeatCard(account=each.account, card=each.digest, until_epoch=until_epoch)
+            for each in self.lent
+            if each.returned_epoch is None
         )
 
     def for_capacity(self) -> dict[str, Any]:
         """Give the same of an event, with all people who are known."""
         return self.plan.for_capacity(self.slug, (*self.plan.people, *(each.name for each in self.participants)))
 
-    def choice(self, now_epoch: float) -> dict[str, str | int]:
-        """Give the ``user_options`` of the server that one click starts, to be sent at once."""
-        choice: dict[str, str | int] = {"profile": self.plan.profile, "event": self.slug}
-        if self.plan.size is not None:
-            choice["size"] = self.plan.size
+    def choice(self, now_epoch: float, person: str = "") -> dict[str, str | int]:
+        """Give the ``user_options`` of the server that one click of a person starts, to be sent at once."""
+        team = named(self.plan.teams, self.team_of(person))
+        profile, size = self.plan.profile, self.plan.size
+        if team is not None:
+            profile, size = team.profile or profile, team.size or size
+        choice: dict[str, str | int] = {"profile": profile, "event": self.slug}
+        if size is not None:
+            choice["size"] = size
         if self.plan.minutes is not None:
             left = max(int(self.plan.ends_epoch - now_epoch - _MARGIN_SECONDS) // MINUTE_SECONDS, 1)
             choice["minutes"] = min(self.plan.minutes, left)
@@ -209,12 +315,17 @@ def _moment(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).isoformat()
 
 
-def told_to_the_hub(events: Iterable[Event], now_epoch: float) -> list[HubEvent]:
-    """Give those that take place or will, as the hub takes them, in a fixed order."""
+def told_to_the_hub(events: Iterable[Event], now_epoch: float, files_days: int) -> list[HubEvent]:
+    """Give those that take place or will, as the hub takes them, in a fixed order.
+
+    Args:
+        events: all that may.
+        now_epoch: in seconds since 1970.
+        files_days: as in :meth:`Event.kept_until_epoch`.
+    """
     live = (State.PLANNED, State.OPEN)
-    return [
-        event.for_the_hub() for event in sorted(events, key=lambda each: each.slug) if event.state(now_epoch) in live
-    ]
+    told = sorted((event for event in events if event.state(now_epoch) in live), key=lambda each: each.slug)
+    return [event.for_the_hub(files_days) for event in told]
 
 
 def mistakes(plan: Plan, catalogue: Catalogue, now_epoch: float) -> Iterator[Sentence]:
@@ -224,26 +335,32 @@ def mistakes(plan: Plan, catalogue: Catalogue, now_epoch: float) -> Iterator[Sen
         yield Sentence("The event would be over already: its end is past.")
     if site.console is not None and plan.seats > site.console.most_seats:
         yield Sentence("An event has at most {n} seats here.", n=site.console.most_seats)
+    there_are = len(pool_of(site))
+    if plan.temporary_seats > there_are:
+        yield Sentence("This site has {n} temporary seats in all.", n=there_are)
     open_clusters = [name for name, cluster in site.clusters.items() if cluster.state == "open"]
     if plan.cluster not in open_clusters:
         yield Sentence("There is no cluster {name}. Possible: {names}.", name=plan.cluster, names=listed(open_clusters))
         return
-    there = [
-        slug
+    if plan.folders and site.clusters[plan.cluster].work_folder is None:
+        yield Sentence("On {cluster} there is no place for folders that an event shares.", cluster=plan.cluster)
+    there = {
+        slug: profile
         for slug, profile in catalogue.profiles.items()
         if any(run.cluster == plan.cluster for run in profile.runs_on)
-    ]
-    if plan.profile not in there:
-        yield Sentence(
-            "There is no profile {name} on {cluster}. Possible: {names}.",
-            name=plan.profile,
-            cluster=plan.cluster,
-            names=listed(there),
-        )
-    elif plan.size is not None and plan.size not in catalogue.profiles[plan.profile].sizes:
-        yield Sentence(
-            "Profile {profile} has no size {name}. Possible: {names}.",
-            profile=plan.profile,
-            name=plan.size,
-            names=listed(catalogue.profiles[plan.profile].sizes),
-        )
+    }
+    for profile, size in plan.starts:
+        if profile not in there:
+            yield Sentence(
+                "There is no profile {name} on {cluster}. Possible: {names}.",
+                name=profile,
+                cluster=plan.cluster,
+                names=listed(there),
+            )
+        elif size is not None and size not in there[profile].sizes:
+            yield Sentence(
+                "Profile {profile} has no size {name}. Possible: {names}.",
+                profile=profile,
+                name=size,
+                names=listed(there[profile].sizes),
+            )

@@ -66,6 +66,11 @@ def can_be_made(site: Site, cluster: str, name: str | None) -> bool:
     return name is None or name.startswith(reserver.prefix)
 
 
+def has_own_reservation(site: Site, cluster: str, name: str | None) -> bool:
+    """Tell whether an event names a reservation that the hub may make and change itself."""
+    return name is not None and can_be_made(site, cluster, name)
+
+
 def prefix_of(site: Site) -> str:
     """Give what the names of the site's reservations for events begin with."""
     return site.reservations.prefix if site.reservations else PREFIX

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpchub.catalogue.site import ReserverSettings
+from hpchub.catalogue.doors import ReserverSettings
 from hpchub.console.reservation import Wanted
 from hpchub.errors import ReservationRefused, ReservationUnclear, ReserverError
-from hpchub.jobs.door import Door
+from hpchub.jobs.door import Door, Way, last_word
+
+JOBS_A_REQUEST = 50
+"""As many as ``hpchub-reserve`` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class Reserver:
     """
 
     def __init__(self, settings: ReserverSettings) -> None:
-        self._command = settings.door
-        self._door = Door(self._command[-1], settings.timeout_seconds, ReserverError, ReservationUnclear)
+        self._way: Way = settings.way
+        self._door = Door(last_word(self._way), settings.timeout_seconds, ReserverError, ReservationUnclear)
         # Behind the door one request waits for the other, each with its own time limit running.
         self._one_at_a_time = asyncio.Lock()
 
@@ -64,6 +68,19 @@ class Reserver:
         """Give a reservation another number of nodes."""
         return await self._made({"verb": "change", "cluster": cluster, "name": name, "nodes": nodes})
 
+    async def change(self, cluster: str, name: str, changes: Mapping[str, int | None]) -> Made:
+        """Give a reservation other ``nodes``, another ``starts_epoch`` or ``ends_epoch``, or several of them."""
+        return await self._made({"verb": "change", "cluster": cluster, "name": name, **changes})
+
+    async def prolong(self, cluster: str, name: str, ends_epoch: int, jobs: Iterable[str]) -> list[str]:
+        """Let jobs that run in a reservation end at a later time, at most with it; give those that do now."""
+        wanted, found = list(jobs), []
+        for at in range(0, len(wanted), JOBS_A_REQUEST):
+            some = wanted[at : at + JOBS_A_REQUEST]
+            request = {"verb": "prolong", "cluster": cluster, "name": name, "ends_epoch": ends_epoch, "jobs": some}
+            found += [str(job) for job in (await self._ask(request)).get("jobs", ())]
+        return found
+
     async def delete(self, cluster: str, name: str) -> None:
         """Remove a reservation, if there is one; Slurm refuses as long as jobs run in it."""
         await self._ask({"verb": "delete", "cluster": cluster, "name": name})
@@ -76,7 +93,7 @@ class Reserver:
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._one_at_a_time:
-            said = await self._door.send(self._command, json.dumps(request).encode())
+            said = await self._door.send(self._way, json.dumps(request).encode())
         answer = self._door.read(said)
         if answer["ok"]:
             return answer

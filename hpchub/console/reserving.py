@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from hpchub.console.plans import Event, State
+from hpchub.console.changing import moment
+from hpchub.console.hub import ReservedTold
+from hpchub.console.plans import Event, Plan, State
+from hpchub.console.prolonging import PROLONGED, jobs_of, pending
 from hpchub.console.reservation import Wanted, can_be_made
-from hpchub.console.reserver import Reserver
+from hpchub.console.reserver import Made, Reserver
 from hpchub.console.verbs import Verbs
 from hpchub.errors import ReservationRefused, ReservationUnclear, ReserverError
+from hpchub.text import SOURCE_LANGUAGE
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +33,11 @@ QUIET_SECONDS = 60
 """How long nothing is asked about an event whose reservation is as it should be."""
 _DAY_SECONDS = 86400
 _ASKED, _MADE, _EXTENDED = "reservation-asked", "reservation-made", "reservation-extended"
-_REMOVED, _REFUSED, _UNCLEAR = "reservation-removed", "reservation-refused", "reservation-unclear"
+_CHANGED, _REMOVED = "reservation-changed", "reservation-removed"
+_REFUSED, _UNCLEAR = "reservation-refused", "reservation-unclear"
 _BY = "console"
+_NOT_ANY_MORE = (State.OVER, State.REFUSED)
+"""An event that was approved, changed and then refused may have a reservation, too."""
 
 
 class Reservations:
@@ -45,7 +52,7 @@ class Reservations:
         self._verbs = verbs
         self._reserver = reserver
         self._not_before: dict[str, float] = {}
-        self._quiet_until: dict[tuple[str, int], float] = {}
+        self._quiet_until: dict[tuple[str, Plan], float] = {}
         self._troubles: dict[str, str] = {}
         self._removed: set[str] = set()
 
@@ -57,13 +64,15 @@ class Reservations:
         reserver = self._reserver or Reserver(settings)
         events = await asyncio.to_thread(self._verbs.store.all)
         for event in filter(self._is_due, events):
-            acts = [act.verb for act in await asyncio.to_thread(self._verbs.store.record, event.slug)]
+            record = await asyncio.to_thread(self._verbs.store.record, event.slug)
+            acts = [act.verb for act in record]
             try:
-                if event.state(self._verbs.clock()) is not State.OVER:
+                if event.state(self._verbs.clock()) not in _NOT_ANY_MORE:
                     await self._have(event, reserver, acts)
+                    await self._prolong(event, reserver, pending((act.verb, act.detail) for act in record))
                 elif _REMOVED in acts or not (_MADE in acts or _nobody_knows(acts)) or self._is_shared(event, events):
                     self._removed.add(event.slug)
-                elif event.cleared_epoch is not None:
+                elif event.cleared_epoch is not None or event.state(self._verbs.clock()) is State.REFUSED:
                     # As long as a job runs in it Slurm would refuse.
                     await self._remove(event, reserver, acts)
             except ReserverError as error:
@@ -73,12 +82,12 @@ class Reservations:
         now_epoch, plan = self._verbs.clock(), event.plan
         ended_epoch, state = event.closed_epoch or plan.ends_epoch, event.state(now_epoch)
         not_before = self._not_before.get(event.slug, 0)
-        if state is not State.OVER:
-            not_before = max(not_before, self._quiet_until.get((event.slug, plan.ends_epoch), 0))
+        if state not in _NOT_ANY_MORE:
+            not_before = max(not_before, self._quiet_until.get((event.slug, plan), 0))
         return (
             plan.reservation is not None
             and can_be_made(self._verbs.catalogue.site, plan.cluster, plan.reservation)
-            and state in (State.PLANNED, State.OPEN, State.OVER)
+            and state in (State.PLANNED, State.OPEN, *_NOT_ANY_MORE)
             and event.slug not in self._removed
             and now_epoch < ended_epoch + _DAY_SECONDS
             and now_epoch >= not_before
@@ -94,18 +103,51 @@ class Reservations:
         )
 
     async def _have(self, event: Event, reserver: Reserver, acts: Sequence[str]) -> None:
-        """Make the reservation of an event, or let it end later with the event."""
-        wanted, ends_epoch, alike = await self._verbs.hub.reservation(event.for_capacity())
-        if ends_epoch is None and wanted is not None and _MADE not in acts:
+        """Make the reservation of an event, or change it with the event."""
+        wanted, there, alike = await self._verbs.hub.reservation(event.for_capacity())
+        if there is None and wanted is not None and _MADE not in acts:
             await self._make(event, reserver, wanted, acts)
-        elif ends_epoch is not None and _nobody_knows(acts):
+        elif there is not None and _nobody_knows(acts):
             await self._settle(event, alike)
-        elif ends_epoch is not None and ends_epoch < event.plan.ends_epoch and _MADE in acts:
-            await reserver.extend(event.plan.cluster, str(event.plan.reservation), event.plan.ends_epoch)
-            await self._note(event, _EXTENDED, str(event.plan.reservation))
-            self._not_before[event.slug] = self._verbs.clock() + SEEN_SECONDS
+        elif there is not None and _MADE in acts and (changes := self._lacks(event, wanted, there)):
+            now = await reserver.change(event.plan.cluster, str(event.plan.reservation), changes)
+            await self._note(event, _EXTENDED if list(changes) == ["ends_epoch"] else _CHANGED, _in_words(now))
+            # Of this plan: what is changed once more meanwhile does not wait.
+            self._quiet_until[event.slug, event.plan] = self._verbs.clock() + SEEN_SECONDS
         else:
-            self._quiet_until[event.slug, event.plan.ends_epoch] = self._verbs.clock() + QUIET_SECONDS
+            self._quiet_until[event.slug, event.plan] = self._verbs.clock() + QUIET_SECONDS
+
+    def _lacks(self, event: Event, wanted: Wanted | None, there: ReservedTold) -> Mapping[str, int | None]:
+        """Give what of an event's own reservation has to be another; what has begun only grows."""
+        has_begun = event.state(self._verbs.clock()) is State.OPEN
+        changes: dict[str, int | None] = {}
+        if wanted is not None:
+            if there.nodes < wanted.nodes or (there.nodes > wanted.nodes and not has_begun):
+                changes["nodes"] = wanted.nodes
+            if not has_begun and wanted.starts_epoch not in (None, there.starts_epoch):
+                changes["starts_epoch"] = wanted.starts_epoch
+        ends_epoch = event.plan.ends_epoch
+        if there.ends_epoch < ends_epoch or (there.ends_epoch > ends_epoch and not has_begun):
+            changes["ends_epoch"] = ends_epoch
+        return changes
+
+    async def _prolong(self, event: Event, reserver: Reserver, ended_epoch: int | None) -> None:
+        """Let the notebooks that would have ended with an event at a time last as long as it does now."""
+        if ended_epoch is None:
+            return
+        place = (event.plan.cluster, str(event.plan.reservation))
+        jobs = jobs_of(event, await self._verbs.hub.sessions(event.slug, SOURCE_LANGUAGE), ended_epoch)
+        try:
+            longer = await reserver.prolong(*place, event.plan.ends_epoch, jobs) if jobs else []
+            detail = f"{len(longer)} of {len(jobs)}"
+        except ReservationUnclear as error:
+            # To ask again does no harm: what lasts as long already stays as it is.
+            log.warning("event %s: the answer about its jobs got lost, and is asked for again: %s", event.slug, error)
+            self._not_before[event.slug] = self._verbs.clock() + RETRY_SECONDS
+            return
+        except ReserverError as error:
+            detail = str(error)
+        await self._note(event, PROLONGED, detail)
 
     async def _make(self, event: Event, reserver: Reserver, wanted: Wanted, acts: Sequence[str]) -> None:
         # Before each try: whatever becomes of this console meanwhile, the record says that one may have succeeded.
@@ -131,8 +173,8 @@ class Reservations:
 
     async def _remove(self, event: Event, reserver: Reserver, acts: Sequence[str]) -> None:
         if _nobody_knows(acts):
-            _, ends_epoch, alike = await self._verbs.hub.reservation(event.for_capacity())
-            if ends_epoch is None or not await self._settle(event, alike):
+            _, there, alike = await self._verbs.hub.reservation(event.for_capacity())
+            if there is None or not await self._settle(event, alike):
                 self._not_before[event.slug] = self._verbs.clock() + SEEN_SECONDS
                 return
         await reserver.delete(event.plan.cluster, str(event.plan.reservation))
@@ -162,3 +204,12 @@ def _nobody_knows(acts: Sequence[str]) -> bool:
         return False
     last = {verb: place for place, verb in enumerate(acts)}
     return last[_ASKED] > last.get(_REFUSED, -1)
+
+
+def was_reserved(acts: Collection[str]) -> bool:
+    """Tell from an event's record whether a reservation was made for it, or may have been, and is still there."""
+    return _REMOVED not in acts and (_MADE in acts or _ASKED in acts)
+
+
+def _in_words(there: Made) -> str:
+    return f"{there.name}: {there.nodes}, {moment(there.starts_epoch)} to {moment(there.ends_epoch)}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 
 from hpchub.console.answers import HUB_SILENT
 from hpchub.console.hub import HubRefused, HubSilent
 from hpchub.console.joins import JoinRefused
 from hpchub.console.people import Caller
 from hpchub.console.plans import Event, State
-from hpchub.console.room import Seat, room
+from hpchub.console.room import Seat, SessionTold, room
 from hpchub.console.store import NoSuchEvent
 from hpchub.console.verbs import Verbs
 from hpchub.text import Sentence
@@ -45,7 +45,15 @@ class Rooms:
         Raises :class:`~hpchub.console.hub.HubSilent`.
         """
         event = await self._verbs.show(caller, slug)
-        return room(event, await self._verbs.hub.sessions(slug, language), self._refusals.get(slug, {}))
+        return self.seats(event, await self._verbs.hub.sessions(slug, language))
+
+    def seats(self, event: Event, sessions: Iterable[SessionTold], name: str = "") -> list[Seat]:
+        """Give the room of an event by its sessions, or one person's seat in it."""
+        now_epoch, idle_minutes = self._verbs.clock(), self._verbs.settings.idle_minutes
+        # Of an event that is over nothing was to start any more: what did not is no failure.
+        is_over = event.state(now_epoch) is State.OVER
+        refusals = {} if is_over else self._refusals.get(event.slug, {})
+        return room(event, sessions, refusals, now_epoch, idle_minutes, name)
 
     async def start_all(self, caller: Caller, slug: str, language: str) -> int:
         """Begin to start the notebooks of all who have a seat and none, and of those whom the event names.
@@ -102,7 +110,7 @@ class Rooms:
         def choice() -> Mapping[str, str | int]:
             if self._starts.get(start) is not mark:
                 raise _CalledOff
-            return event.choice(self._verbs.clock())
+            return event.choice(self._verbs.clock(), name)
 
         try:
             await self._verbs.hub.start(name, event.slug, choice, language)

@@ -8,8 +8,12 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from hpchub.console.accounts import Accounts
+from hpchub.console.helps import tidy
 from hpchub.console.hub import HubRefused, HubSilent
+from hpchub.console.rehearsing import Rehearsals
 from hpchub.console.reserving import Reservations
+from hpchub.console.seats import Seats
 from hpchub.console.verbs import Verbs
 
 log = logging.getLogger(__name__)
@@ -21,6 +25,7 @@ async def once(verbs: Verbs) -> None:
     await verbs.push()
     await verbs.clear()
     await verbs.watch()
+    await tidy(verbs)
     window_seconds = verbs.settings.code_tries_minutes * 60
     await asyncio.to_thread(verbs.store.forget_guesses, verbs.clock() - window_seconds)
 
@@ -28,7 +33,14 @@ async def once(verbs: Verbs) -> None:
 async def rounds(verbs: Verbs) -> None:
     """Make rounds until cancelled; whoever does not answer is asked again in the next one."""
     # A slurmctld that hangs over a reservation keeps no event open and no server running.
-    await asyncio.gather(_again(verbs, lambda: once(verbs)), _again(verbs, Reservations(verbs).keep))
+    steps = (
+        lambda: once(verbs),
+        Reservations(verbs).keep,
+        Accounts(verbs).keep,
+        Rehearsals(verbs).keep,
+        Seats(verbs).keep,
+    )
+    await asyncio.gather(*(_again(verbs, step) for step in steps))
 
 
 async def _again(verbs: Verbs, step: Callable[[], Awaitable[None]]) -> None:

@@ -13,6 +13,7 @@ from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.reload import CatalogueKeeper
 from hpchub.config import own_secret, secret
 from hpchub.console.app import application
+from hpchub.console.cards import Seal
 from hpchub.console.database import migrate, opened, url_of
 from hpchub.console.hub import Hub
 from hpchub.console.signin import SignIn
@@ -41,7 +42,8 @@ def prepared(site_file: Path) -> tuple[FastAPI, str, int]:
     migrate(engine)
     keeper = CatalogueKeeper(catalogue)
     api = f"{site.hub.hub_url.rstrip('/')}/hub/api"
-    verbs = Verbs(Store(engine), Hub(api, token), lambda: keeper.catalogue)
+    seal = Seal(own_secret(site, "console-card-key"))
+    verbs = Verbs(Store(engine), Hub(api, token), lambda: keeper.catalogue, seal)
     app = application(verbs, SignIn(api, token, own_secret(site, "console-cookie-key")), keeper.run)
     address = urlsplit(site.console.url)
     return app, address.hostname or "127.0.0.1", address.port or 80

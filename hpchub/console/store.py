@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, object_session, sessionmaker
 
+from hpchub.catalogue.seats import FILES_SUFFIX
 from hpchub.console.joins import join_by, new_code
-from hpchub.console.model import ActRow, EventRow, ParticipantRow, SessionRow, TrainerRow, WrongCodeRow
-from hpchub.console.plans import Event, Participant, Plan, State
+from hpchub.console.model import ActRow, EventRow, ParticipantRow, SeatRow, SessionRow, TrainerRow, WrongCodeRow
+from hpchub.console.plans import Event, Lent, Participant, Plan, State
+from hpchub.console.rehearsal import Rehearsal
 from hpchub.console.report import Used
 from hpchub.console.room import SessionTold
+from hpchub.console.teams import team_of
 from hpchub.errors import UserError
 from hpchub.pages.naming import server_name
 from hpchub.text import Sentence
 
+Lend = Callable[[Session, EventRow], None]
+"""Gives an event its temporary seats, in the transaction that lets it take place."""
 _TRIES_TO_NAME = 5
 _MOST_OF_A_RECORD = 1000
 
@@ -55,6 +60,11 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @property
+    def sessions(self) -> sessionmaker[Session]:
+        """What opens the database, for what other modules keep in it."""
+        return self._sessions
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -115,6 +125,13 @@ class Store:
             rows = session.scalars(select(EventRow).where(EventRow.cleared_epoch.is_(None)))
             return [event for event in map(_event, rows) if event.state(now_epoch) is State.OVER]
 
+    def lending(self) -> list[Event]:
+        """Give the events that have temporary seats which were not given back, in the order of their ends."""
+        with self._sessions() as session:
+            holding = select(SeatRow.event_slug).where(SeatRow.returned_epoch.is_(None))
+            rows = session.scalars(select(EventRow).where(EventRow.slug.in_(holding)))
+            return sorted(map(_event, rows), key=lambda event: (event.ends_epoch, event.slug))
+
     def by_code(self, code: str) -> Event | None:
         """Give the event that a code opens."""
         with self._sessions() as session:
@@ -131,14 +148,30 @@ class Store:
     # Changing
 
     def create(
-        self, plan: Plan, who: str, now_epoch: int, *, approved: bool, taken: Collection[str] = frozenset()
+        self,
+        plan: Plan,
+        who: str,
+        now_epoch: int,
+        *,
+        approved: bool,
+        taken: Collection[str] = frozenset(),
+        lend: Lend | None = None,
     ) -> Event:
-        """Make an event of a plan; ``approved`` where nobody has to decide about it, ``taken`` are names of others."""
+        """Make an event of a plan.
+
+        Args:
+            plan: the plan.
+            who: its creator.
+            now_epoch: in seconds since 1970.
+            approved: whether nobody has to decide about it.
+            taken: names of others' events.
+            lend: gives it the temporary seats that it needs once it is approved; what it raises makes no event.
+        """
         for _ in range(_TRIES_TO_NAME):
             try:
                 with self._sessions.begin() as session:
                     row = EventRow(
-                        slug=server_name(plan.title, {*taken, *session.scalars(select(EventRow.slug))}),
+                        slug=server_name(plan.title, {*taken, *_with_files(session.scalars(select(EventRow.slug)))}),
                         plan=plan.model_dump(mode="json"),
                         ends_epoch=plan.ends_epoch,
                         created_by=who,
@@ -151,57 +184,59 @@ class Store:
                     session.add(row)
                     session.flush()
                     _note(session, now_epoch, who, "create", row.slug, plan.title)
+                    if approved and lend is not None:
+                        lend(session, row)
                     return _event(row)
             except IntegrityError:
                 continue  # another one took the slug, or has the same code, in the meantime
         raise RuntimeError("no name for a new event was free")
 
-    def approve(self, slug: str, who: str, now_epoch: int) -> Event:
-        """Let an event take place.  Raises :class:`NoSuchEvent`, :class:`NotNow`."""
+    def approve(self, slug: str, who: str, now_epoch: int, lend: Lend | None = None) -> Event:
+        """Let an event take place, with the temporary seats that ``lend`` gives it.
+
+        Raises :class:`NoSuchEvent`, :class:`NotNow`, and what ``lend`` raises.
+        """
 
         def change(row: EventRow, event: Event) -> None:
-            _must_be(event, now_epoch, State.REQUESTED)
+            must_be(event, now_epoch, State.REQUESTED)
             row.approved_epoch = now_epoch
+            session = object_session(row)
+            if lend is not None and session is not None:
+                lend(session, row)
 
-        return self._change(slug, who, now_epoch, "approve", change)
+        return self.change(slug, who, now_epoch, "approve", change)
 
     def refuse(self, slug: str, who: str, now_epoch: int, why: str) -> Event:
         """Refuse an event that waits for approval.  Raises :class:`NoSuchEvent`, :class:`NotNow`."""
 
         def change(row: EventRow, event: Event) -> None:
-            _must_be(event, now_epoch, State.REQUESTED)
+            must_be(event, now_epoch, State.REQUESTED)
             row.refused_epoch, row.refusal, row.code = now_epoch, why, None
+            _give_back_all(row, now_epoch)
 
-        return self._change(slug, who, now_epoch, "refuse", change, why)
+        return self.change(slug, who, now_epoch, "refuse", change, why)
 
     def close(self, slug: str, who: str, now_epoch: int) -> Event:
         """End an event before its time, whatever its state.  Raises :class:`NoSuchEvent`, :class:`NotNow`."""
 
         def change(row: EventRow, event: Event) -> None:
-            _must_be(event, now_epoch, State.REQUESTED, State.PLANNED, State.OPEN)
+            must_be(event, now_epoch, State.REQUESTED, State.PLANNED, State.OPEN)
             row.closed_epoch, row.code = now_epoch, None
+            if now_epoch < event.plan.opens_epoch:
+                _give_back_all(row, now_epoch)
 
-        return self._change(slug, who, now_epoch, "close", change)
-
-    def extend(self, slug: str, plan: Plan, who: str, now_epoch: int) -> Event:
-        """Give an event a plan with another end.  Raises :class:`NoSuchEvent`, :class:`NotNow`."""
-
-        def change(row: EventRow, event: Event) -> None:
-            _must_be(event, now_epoch, State.REQUESTED, State.PLANNED, State.OPEN)
-            row.plan, row.ends_epoch = plan.model_dump(mode="json"), plan.ends_epoch
-
-        return self._change(slug, who, now_epoch, "extend", change, str(plan.ends_epoch))
+        return self.change(slug, who, now_epoch, "close", change)
 
     def renew_code(self, slug: str, who: str, now_epoch: int) -> Event:
         """Give an event a new code; the old one works no more.  Raises :class:`NoSuchEvent`, :class:`NotNow`."""
 
         def change(row: EventRow, event: Event) -> None:
-            _must_be(event, now_epoch, State.REQUESTED, State.PLANNED, State.OPEN)
+            must_be(event, now_epoch, State.REQUESTED, State.PLANNED, State.OPEN)
             if not event.plan.by_code:
                 raise NotNow(Sentence("This event was planned without a code: only those whom it names may join."))
             row.code = new_code()
 
-        return self._change(slug, who, now_epoch, "new-code", change)
+        return self.change(slug, who, now_epoch, "new-code", change)
 
     def revoke_code(self, slug: str, who: str, now_epoch: int) -> Event:
         """Let nobody join by a code any more; who has joined stays.  Raises :class:`NoSuchEvent`."""
@@ -209,7 +244,7 @@ class Store:
         def change(row: EventRow, event: Event) -> None:
             row.code = None
 
-        return self._change(slug, who, now_epoch, "revoke-code", change)
+        return self.change(slug, who, now_epoch, "revoke-code", change)
 
     def join(self, slug: str, name: str, groups: Collection[str], code: str, now_epoch: int) -> Event:
         """Give a person a seat, unless they have one.
@@ -278,6 +313,9 @@ class Store:
                     started_epoch=row.started_epoch,
                     until_epoch=row.until_epoch,
                     ending=row.ending,
+                    accounted_seconds=row.accounted_seconds,
+                    accounted_gpus=row.accounted_gpus,
+                    core_hours=row.accounted_core_hours,
                 )
                 for row in rows
             ]
@@ -308,9 +346,7 @@ class Store:
         with self._sessions.begin() as session:
             session.execute(delete(WrongCodeRow).where(WrongCodeRow.epoch <= before_epoch))
 
-    # Inside
-
-    def _change(
+    def change(
         self,
         slug: str,
         who: str,
@@ -319,11 +355,28 @@ class Store:
         change: Callable[[EventRow, Event], None],
         detail: str = "",
     ) -> Event:
+        """Change the row of an event, with a line in its record, in one transaction.
+
+        What ``change`` raises takes everything back.  Raises :class:`NoSuchEvent`.
+        """
         with self._sessions.begin() as session:
             row = _locked(session, slug)
             change(row, _event(row))
             _note(session, now_epoch, who, verb, slug, detail)
             return _event(row)
+
+
+def _give_back_all(row: EventRow, now_epoch: int) -> None:
+    """Let other events have the temporary seats of one that never opened: nobody was in them, and nothing ran there."""
+    for seat in row.lent:
+        if seat.returned_epoch is None and seat.used_epoch is None:
+            seat.returned_epoch, seat.card_digest, seat.card_sealed = now_epoch, None, ""
+
+
+def _with_files(slugs: Iterable[str]) -> Iterator[str]:
+    # An event and what its temporary seats fetch their files in are two to the hub (hpchub.console.lending).
+    for slug in slugs:
+        yield from (slug, f"{slug}{FILES_SUFFIX}", slug.removesuffix(FILES_SUFFIX))
 
 
 def _locked(session: Session, slug: str) -> EventRow:
@@ -338,7 +391,8 @@ def _note(session: Session, now_epoch: int, who: str, verb: str, slug: str, deta
     session.add(ActRow(epoch=now_epoch, who=who, verb=verb, event_slug=slug, detail=detail))
 
 
-def _must_be(event: Event, now_epoch: int, *states: State) -> None:
+def must_be(event: Event, now_epoch: int, *states: State) -> None:
+    """Raise :class:`NotNow` unless an event is in one of some states."""
     state = event.state(now_epoch)
     if state not in states:
         raise NotNow(
@@ -361,17 +415,26 @@ def _sorted(events: Iterable[Event]) -> list[Event]:
 
 
 def _event(row: EventRow) -> Event:
+    plan = Plan.model_validate_json(json.dumps(row.plan))
     return Event(
         slug=row.slug,
-        plan=Plan.model_validate_json(json.dumps(row.plan)),
+        plan=plan,
         created_by=row.created_by,
         created_epoch=row.created_epoch,
         trainers=tuple(each.name for each in row.trainers),
         code=row.code,
-        participants=tuple(Participant(each.name, each.joined_epoch, each.by) for each in row.participants),
+        participants=tuple(
+            Participant(each.name, each.joined_epoch, each.by, team_of(plan.teams, each.name, each.team))
+            for each in row.participants
+        ),
         approved_epoch=row.approved_epoch,
+        lent=tuple(
+            Lent(each.account, each.card_digest, each.used_epoch, each.returned_epoch, each.trouble)
+            for each in row.lent
+        ),
         refused_epoch=row.refused_epoch,
         refusal=row.refusal,
         closed_epoch=row.closed_epoch,
         cleared_epoch=row.cleared_epoch,
+        rehearsal=None if row.rehearsal is None else Rehearsal.model_validate(row.rehearsal),
     )

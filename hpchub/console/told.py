@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hpchub.catalogue.event import Epoch
 from hpchub.console.hub import Finding
 from hpchub.console.plans import Event, Plan, State
+from hpchub.console.rehearsal import Rehearsal
 from hpchub.console.report import Report
 from hpchub.console.room import Seat, SeatState
 from hpchub.console.signin import BASE
@@ -28,7 +29,9 @@ class ParticipantTold(Told):
     name: str
     joined_epoch: int
     by: str
-    """``code``, ``list`` or ``group``."""
+    """``code``, ``list``, ``group`` or ``seat``."""
+    team: str
+    """The team that they are in; empty where they are in none."""
 
 
 class EventTold(Told):
@@ -54,6 +57,8 @@ class EventTold(Told):
     """When somebody closed it before its end."""
     cleared_epoch: int | None
     """When it was over and no server of it was left."""
+    rehearsal: Rehearsal | None
+    """How a seat was tried before the event, the last time; null where nobody has."""
     code: str | None
     """By which people join now; null where there is none."""
     join_path: str | None
@@ -77,11 +82,12 @@ class EventTold(Told):
             refusal=event.refusal,
             closed_epoch=event.closed_epoch,
             cleared_epoch=event.cleared_epoch,
+            rehearsal=event.rehearsal,
             code=event.code,
             join_path=f"{BASE}join/{event.code}" if event.code else None,
             seats_left=event.seats_left,
             participants=[
-                ParticipantTold(name=each.name, joined_epoch=each.joined_epoch, by=each.by)
+                ParticipantTold(name=each.name, joined_epoch=each.joined_epoch, by=each.by, team=each.team)
                 for each in event.participants
             ],
         )
@@ -96,10 +102,14 @@ class JoinedTold(Told):
     description: str
     starts_epoch: int
     ends_epoch: int
+    team: str
+    """The team that the caller is in; empty for none."""
+    teams: list[str]
+    """Those that the caller may choose from; none where the trainer says who is in which."""
 
     @classmethod
-    def of(cls, event: Event, now_epoch: float) -> Self:
-        """Tell an event."""
+    def of(cls, event: Event, now_epoch: float, person: str) -> Self:
+        """Tell an event to one person."""
         plan = event.plan
         return cls(
             slug=event.slug,
@@ -108,6 +118,8 @@ class JoinedTold(Told):
             description=plan.description,
             starts_epoch=plan.starts_epoch,
             ends_epoch=plan.ends_epoch,
+            team=event.team_of(person),
+            teams=[team.name for team in plan.teams] if plan.choose_team else [],
         )
 
 
@@ -141,13 +153,19 @@ class SeatTold(Told):
     name: str
     """Whose seat it is."""
     state: SeatState
-    """``away``, ``queued``, ``starting``, ``working``, ``ending``, ``ended`` or ``failed``."""
+    """``away``, ``queued``, ``starting``, ``working``, ``idle``, ``ending``, ``ended`` or ``failed``."""
     says: str
     """Why it waits, failed or was not started; in the language of the request."""
     session_id: str
     ends_epoch: float | None
     """When its time is over, while it runs."""
     node: str
+    team: str
+    """The team that they are in; empty where they are in none."""
+    idle_minutes: int
+    """For how long its notebook has done nothing, where it is idle."""
+    gpu_percent: int | None
+    """How busy its GPUs are; null where that is not known."""
 
     @classmethod
     def of(cls, seat: Seat) -> Self:
@@ -159,6 +177,9 @@ class SeatTold(Told):
             session_id=seat.session_id,
             ends_epoch=seat.ends_epoch,
             node=seat.node,
+            team=seat.team,
+            idle_minutes=seat.idle_minutes,
+            gpu_percent=seat.gpu_percent,
         )
 
 
@@ -169,7 +190,7 @@ class LineTold(Told):
     joined: str
     """When they took their seat, in UTC; empty for a trainer."""
     by: str
-    """``code``, ``list``, ``group`` or ``trainer``."""
+    """``code``, ``list``, ``group``, ``seat`` or ``trainer``."""
     sessions: int
     failures: int
     """Sessions that ended as nobody wanted it."""
@@ -177,10 +198,25 @@ class LineTold(Told):
     """The longest time between a click and a running job."""
     hours: float
     gpu_hours: float
+    core_hours: float | None
+    """What the site charges; null while that is not known of each session."""
+    accounted: bool
+    """Whether the hours are those of Slurm's accounting; else they are as the hub saw them."""
+
+
+class FailureTold(Told):
+    """A session that ended as nobody wanted it."""
+
+    name: str
+    ended_epoch: float
+    ending: str
+    """Why, in a word, as `ending` of a session."""
+    cluster: str
+    job_id: str
 
 
 class ReportTold(Told):
-    """An event in numbers, by the times at which the hub saw jobs start and end."""
+    """An event in numbers; hours by Slurm's accounting as soon as it has them."""
 
     seats: int
     came: int
@@ -189,6 +225,11 @@ class ReportTold(Told):
     failures: int
     hours: float
     gpu_hours: float
+    core_hours: float | None
+    """What the site charges; null while that is not known of each session."""
+    accounted: bool
+    """Whether all hours are those of Slurm's accounting."""
+    failed: list[FailureTold]
     lines: list[LineTold]
 
     @classmethod
@@ -251,3 +292,14 @@ class Joining(BaseModel):
     """As it was read; case, spaces and hyphens do not count."""
     event: str = Field(default="", max_length=63, pattern=r"^[a-z0-9-]*$")
     """Its slug."""
+    team: str = Field(default="", max_length=40)
+    """The team to join, where people choose theirs; empty for none."""
+
+
+class InTeam(BaseModel):
+    """The body of a change of team."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    team: str = Field(max_length=40)
+    """By its name; empty for none."""

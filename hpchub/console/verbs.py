@@ -8,16 +8,21 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from hpchub.catalogue.console import ConsoleSettings
 from hpchub.catalogue.model import Catalogue
+from hpchub.catalogue.moments import zone_of
+from hpchub.catalogue.seats import FILES_SUFFIX, pool_of
+from hpchub.console.cards import Seal
+from hpchub.console.help_store import HelpStore
 from hpchub.console.hub import Finding, Hub, HubRefused, HubSilent
 from hpchub.console.joins import NO_SUCH_CODE, JoinRefused, as_typed
+from hpchub.console.known_seats import KnownSeats
+from hpchub.console.lending import TooFewSeats, for_files, keeps_files
 from hpchub.console.people import Caller
-from hpchub.console.plans import LONGEST_DAYS, Event, Plan, State, mistakes, told_to_the_hub
+from hpchub.console.plans import Event, Plan, State, mistakes, told_to_the_hub
 from hpchub.console.report import Report, report
 from hpchub.console.reservation import can_be_made
+from hpchub.console.seat_store import Lending, SeatStore
 from hpchub.console.store import Act, NoSuchEvent, Store
 from hpchub.errors import UserError
 from hpchub.text import SOURCE_LANGUAGE, Counted, Joined, Sentence
@@ -59,13 +64,21 @@ class Verbs:
         store: the console's memory.
         hub: which is told of every change.
         catalogue: gives the site's files as they are now.
+        seal: encrypts the cards of temporary seats.
         clock: gives seconds since 1970.
     """
 
     def __init__(
-        self, store: Store, hub: Hub, catalogue: Callable[[], Catalogue], clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        hub: Hub,
+        catalogue: Callable[[], Catalogue],
+        seal: Seal,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.store, self.hub, self.clock = store, hub, clock
+        self.seats = SeatStore(store.sessions, seal)
+        self._seal, self._seats_known = seal, KnownSeats(hub, self.seats)
         self._catalogue = catalogue
         self._pushing = asyncio.Lock()
         self._next_push: asyncio.Future[None] | None = None
@@ -128,14 +141,35 @@ class Verbs:
         wrong = list(mistakes(plan, self.catalogue, self.clock()))
         if wrong:
             raise PlanRefused(Joined(wrong))
-        await self._own_reservation(plan)
-        approved, taken = await self._decides(caller, plan), await self.hub.event_names()
-        event = await asyncio.to_thread(
-            self.store.create, plan, caller.name, self._now(), approved=approved, taken=taken
-        )
-        return await self._told(event)
+        await self.check_reservation(plan)
+        approved, taken = await self.decides(caller, plan), await self.hub.event_names()
+        try:
+            event = await asyncio.to_thread(
+                self.store.create,
+                plan,
+                caller.name,
+                self._now(),
+                approved=approved,
+                taken=taken,
+                lend=self.lends(caller),
+            )
+        except TooFewSeats as refusal:
+            raise PlanRefused(refusal.sentence) from refusal
+        return await self.told(event)
 
-    async def _own_reservation(self, plan: Plan) -> None:
+    def lends(self, caller: Caller) -> Lending:
+        """Give what lends an event the temporary seats that its plan asks for, when a caller lets it take place."""
+        site = self.catalogue.site
+        return Lending(
+            pool=pool_of(site),
+            files_days=self.settings.seat_files_days,
+            zone=zone_of(site.timezone),
+            seal=self._seal,
+            who=caller.name,
+            now_epoch=self._now(),
+        )
+
+    async def check_reservation(self, plan: Plan) -> None:
         """Refuse a reservation that is made for another event: it would go away with that one."""
         name = plan.reservation
         if name is None or not can_be_made(self.catalogue.site, plan.cluster, name):
@@ -144,8 +178,8 @@ class Verbs:
         if any((other.plan.cluster, other.plan.reservation) == (plan.cluster, name) for other in others):
             raise PlanRefused(Sentence("Reservation {name} is that of another event. Choose another name.", name=name))
 
-    async def _decides(self, caller: Caller, plan: Plan) -> bool:
-        """Tell whether a plan of a caller's needs no approval."""
+    async def decides(self, caller: Caller, plan: Plan) -> bool:
+        """Tell whether a plan of a caller's needs no approval.  Raises :class:`~hpchub.console.hub.HubSilent`."""
         if caller.admin or self.settings.approval == "admin":
             return caller.admin
         # "Start all" submits jobs as others, which this allocation pays: that is for those whose allocation it is.
@@ -154,7 +188,8 @@ class Verbs:
     async def approve(self, caller: Caller, slug: str) -> Event:
         """Let an event take place."""
         await self._administered(caller, slug)
-        return await self._told(await asyncio.to_thread(self.store.approve, slug, caller.name, self._now()))
+        lend = self.lends(caller)
+        return await self.told(await asyncio.to_thread(self.store.approve, slug, caller.name, self._now(), lend))
 
     async def refuse(self, caller: Caller, slug: str, why: str) -> Event:
         """Refuse an event that waits for approval."""
@@ -164,23 +199,7 @@ class Verbs:
     async def close(self, caller: Caller, slug: str) -> Event:
         """End an event now."""
         await self.show(caller, slug)
-        return await self._told(await asyncio.to_thread(self.store.close, slug, caller.name, self._now()))
-
-    async def extend(self, caller: Caller, slug: str, ends_epoch: int) -> Event:
-        """Let an event end at a later time; sessions that run keep the time limit that they began with.
-
-        Raises :class:`~hpchub.console.hub.HubSilent`.
-        """
-        event = await self.show(caller, slug)
-        if ends_epoch <= event.plan.ends_epoch:
-            raise PlanRefused(Sentence("The new end is not after the one that it has."))
-        try:
-            plan = Plan.model_validate({**event.plan.model_dump(), "ends_epoch": ends_epoch})
-        except ValidationError:
-            raise PlanRefused(Sentence("An event lasts at most {n} days.", n=LONGEST_DAYS)) from None
-        if event.approved_epoch is not None and not await self._decides(caller, plan):
-            raise NotAllowed(Sentence("Ask an administrator to let this event end later: that needs their approval."))
-        return await self._told(await asyncio.to_thread(self.store.extend, slug, plan, caller.name, self._now()))
+        return await self.told(await asyncio.to_thread(self.store.close, slug, caller.name, self._now()))
 
     async def renew_code(self, caller: Caller, slug: str) -> Event:
         """Give an event a new code instead of the one that it has."""
@@ -200,8 +219,13 @@ class Verbs:
     # Participants
 
     async def mine(self, caller: Caller) -> list[Event]:
-        """Give the events that a caller has a seat in, or may join without a code."""
-        return await asyncio.to_thread(self.store.for_person, caller.name, caller.groups, self.clock())
+        """Give the events that a caller has a seat in, or may join without a code.
+
+        Of those that are over the ones whose files they may still fetch in a temporary seat.
+        """
+        live = await asyncio.to_thread(self.store.for_person, caller.name, caller.groups, self.clock())
+        lending = await asyncio.to_thread(self.store.lending)
+        return [*live, *(event for event in lending if keeps_files(event, caller.name, self.settings, self.clock()))]
 
     async def opened_by(self, caller: Caller, typed: str) -> Event:
         """Give the event that a code opens; a wrong one counts as a guess.
@@ -245,7 +269,7 @@ class Verbs:
         event = await self.open_to(caller, slug)
         if caller.name not in event.members or event.state(self.clock()) is not State.OPEN:
             raise JoinRefused(Sentence("This event is not open, or you have no seat in it."))
-        server = await self.hub.start(caller.name, slug, lambda: event.choice(self.clock()), language)
+        server = await self.hub.start(caller.name, slug, lambda: event.choice(self.clock(), caller.name), language)
         return f"spawn-pending/{quote(caller.name, safe='')}/{quote(server, safe='')}"
 
     async def _guard(self, caller: Caller) -> None:
@@ -271,9 +295,15 @@ class Verbs:
             await self._push_now()
 
     async def _push_now(self) -> None:
-        events = await asyncio.to_thread(self.store.not_over, self.clock())
+        # Before the hub forgets an event: with it go the cards that were used.
+        await self._seats_known.bring_in_step()
+        now_epoch, files_days = self.clock(), self.settings.seat_files_days
+        events = told_to_the_hub(await asyncio.to_thread(self.store.not_over, now_epoch), now_epoch, files_days)
+        told = await asyncio.to_thread(HelpStore(self.store).told, events)
+        lending = await asyncio.to_thread(self.store.lending)
+        told += for_files(lending, now_epoch, files_days, self.settings.files_profile)
         ours = await asyncio.to_thread(self.store.slugs)
-        if await self.hub.push(told_to_the_hub(events, self.clock()), ours):
+        if await self.hub.push(told, ours | {f"{slug}{FILES_SUFFIX}" for slug in ours}):
             log.info("the hub was told the events of now")
 
     async def clear(self) -> None:
@@ -329,7 +359,8 @@ class Verbs:
             log.warning("event %s: the servers of %s are not known at the moment: %s", slug, user, error)
             return 1
 
-    async def _told(self, event: Event) -> Event:
+    async def told(self, event: Event) -> Event:
+        """Tell the hub of an event that was changed, as soon as it can be told; give the event."""
         try:
             await self.push()
         except (HubSilent, HubRefused) as error:

@@ -96,7 +96,7 @@ def build_on(site: Site, cluster: str, order: Mapping[str, Any], tell: Tell = la
 class _Run:
     def __init__(self, site: Site, cluster: str, builds: Builds, tell: Tell) -> None:
         nodes = login_nodes(site)
-        self._launcher = Launcher(site.launcher.door, site.launcher.timeout_seconds, nodes)
+        self._launcher = Launcher(site.launcher.way, site.launcher.timeout_seconds, nodes)
         self._client: SlurmClient = client_of(site, cluster, nodes)
         self._cluster, self._builds, self._tell = cluster, builds, tell
         self._session = token_hex(16)

@@ -9,6 +9,7 @@ from jupyterhub import apihandlers, handlers
 from jupyterhub.apihandlers.users import UserServerAPIHandler
 
 from hpchub.audit.handlers import audited
+from hpchub.handlers.accounting import AccountingHandler
 from hpchub.handlers.assets import AssetHandler, ColoursHandler, LogoHandler
 from hpchub.handlers.budgets import BudgetsHandler
 from hpchub.handlers.capacity import CapacityHandler
@@ -19,8 +20,11 @@ from hpchub.handlers.events import EventsHandler
 from hpchub.handlers.language import LanguageHandler
 from hpchub.handlers.log import LogHandler, LogPageHandler
 from hpchub.handlers.me import MePageHandler
+from hpchub.handlers.notebook import HandHandler, RoomHandler
 from hpchub.handlers.offers import OffersHandler
 from hpchub.handlers.packages import PackagesPageHandler
+from hpchub.handlers.seat import SeatHandler
+from hpchub.handlers.seats import CardsHandler, HandOverHandler
 from hpchub.handlers.servers import AnotherHandler, ChangeHandler, ForgetHandler, RenameHandler, StopHandler
 from hpchub.handlers.sessions import SessionHandler, SessionsHandler
 from hpchub.handlers.snapshot import SnapshotHandler
@@ -36,12 +40,17 @@ OURS: list[Route] = [
     (r"/api/hpchub/budgets", BudgetsHandler),
     (r"/api/hpchub/offers", OffersHandler),
     (r"/api/hpchub/events", EventsHandler),
+    (r"/api/hpchub/cards", CardsHandler),
+    (r"/api/hpchub/seats/([a-z_][a-z0-9_-]{0,31})/hand-over", HandOverHandler),
     (r"/api/hpchub/capacity", CapacityHandler),
+    (r"/api/hpchub/accounting", AccountingHandler),
     (r"/api/hpchub/environments", EnvironmentsHandler),
     (r"/api/hpchub/environments/([a-z0-9-]{1,63})", EnvironmentHandler),
     (r"/api/hpchub/sessions", SessionsHandler),
     (r"/api/hpchub/sessions/([0-9a-f]{32})", SessionHandler),
     (r"/api/hpchub/sessions/([0-9a-f]{32})/log", LogHandler),
+    (r"/api/hpchub/sessions/([0-9a-f]{32})/room", RoomHandler),
+    (r"/api/hpchub/sessions/([0-9a-f]{32})/hand", HandHandler),
     (r"/hpchub/static/([0-9a-f]+)/([a-z][a-z0-9-]*\.[a-z]+)", AssetHandler),
     (r"/hpchub/logo/([0-9a-f]+)", LogoHandler),
     (r"/hpchub/colours/([0-9a-f]+)\.css", ColoursHandler),
@@ -49,6 +58,7 @@ OURS: list[Route] = [
     (r"/hpchub/log/([0-9a-f]{32})", LogPageHandler),
     (r"/hpchub/environment/([a-z0-9-]{1,63})", PackagesPageHandler),
     (r"/hpchub/me", MePageHandler),
+    (r"/hpchub/seat", SeatHandler),
     (r"/hpchub/stop/([^/]+)(?:/([^/]+))?", StopHandler),
     (r"/hpchub/change/([^/]+)(?:/([^/]+))?", ChangeHandler),
     (r"/hpchub/forget/([^/]+)/([^/]+)", ForgetHandler),

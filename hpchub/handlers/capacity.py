@@ -20,7 +20,7 @@ from hpchub.console.reservation import alike
 from hpchub.engine import WithEngine
 from hpchub.events import wrong_in
 from hpchub.pages.language import VARY, language_of_request, offered_by
-from hpchub.slurm.model import ClusterView
+from hpchub.slurm.model import ClusterView, Reservation
 
 BODY_LIMIT = 8 * 1024 * 1024
 
@@ -66,7 +66,11 @@ class CapacityHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterH
             "missing": any_missing(found),
             "findings": [finding.as_dict(language) for finding in found],
             "reservation": asdict(wanted) if wanted else None,
-            "reserved_until_epoch": there.end_epoch if there else None,
+            "reserved": _reserved(there) if there else None,
             "reserved_alike": bool(there and wanted and alike(there, wanted, view, now_epoch)),
             "associated": None if entitled is None else sorted(entitled),
         }
+
+
+def _reserved(there: Reservation) -> dict[str, int]:
+    return {"starts_epoch": there.start_epoch, "ends_epoch": there.end_epoch, "nodes": len(there.nodes)}

@@ -39,4 +39,5 @@ class EventsHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # Ju
             self.engine.events.replace(events)
         except OSError as error:
             raise web.HTTPError(503, f"The events cannot be kept: {error.strerror}.") from error
+        self.engine.seats.changed.set()
         self.set_status(204)

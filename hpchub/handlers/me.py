@@ -29,14 +29,15 @@ class MePageHandler(Page, BaseHandler):  # type: ignore[misc]  # JupyterHub has 
         """Show it."""
         user = self.current_user
         groups = sorted(group.name for group in user.orm_user.groups)
-        rules = getattr(self.authenticator, "rules", None)
+        rules, seat = getattr(self.authenticator, "rules", None), self.engine.seats.lent(user.name)
         html = await self.render_template(
             "me.html",
             administrator=user.admin,
             trainer=TRAINERS in groups,
             groups=groups,
             accounts=accounts_of(user.name, self.engine.views),
-            service=in_language(rules.title, self.speech.language) if rules else "",
+            seat=seat,
+            service=in_language(rules.title, self.speech.language) if rules and not seat else "",
             refresh_seconds=rules.refresh_seconds if rules else 0,
         )
         self.finish(html)

@@ -54,8 +54,10 @@ async def stop_server(handler: Any, user: Any, spawner: Any) -> None:
             await asyncio.wait({start}, timeout=_CANCEL_SECONDS)
     if spawner.active and not spawner.pending:
         await handler.stop_single_user(user, spawner.name)
-    if spawner._stop_future is not None:
-        await asyncio.wait({spawner._stop_future}, timeout=handler.slow_stop_timeout)
+    # A session that ended by itself is seen off without one.
+    stop = getattr(spawner, "_stop_future", None)
+    if stop is not None:
+        await asyncio.wait({stop}, timeout=handler.slow_stop_timeout)
 
 
 class StopHandler(_Action):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from tornado import web
 
 from hpchub.engine import SessionOwner, WithEngine
 from hpchub.jobs.session import Report, ReportConflict, Session
+from hpchub.jobs.troubles import sentences
 from hpchub.jobs.waiting import end_of, news, time_limit_epoch
 from hpchub.pages.failure import PageError
 from hpchub.pages.language import VARY, language_of_request
@@ -24,13 +26,21 @@ from hpchub.text import Sentence, translated
 _BODY_LIMIT = 64 * 1024
 
 
-def public(session: Session, view: ClusterView | None = None, language: str = "en") -> dict[str, Any]:
+def public(
+    session: Session,
+    view: ClusterView | None = None,
+    language: str = "en",
+    active_epoch: float | None = None,
+    gpu_percent: int | None = None,
+) -> dict[str, Any]:
     """Give what the session's own user may read.
 
     Args:
         session: the session.
         view: what its cluster said last.
         language: of the sentences, one of :data:`hpchub.text.LANGUAGES`.
+        active_epoch: when its server did something last, as JupyterHub was told some minutes ago at most.
+        gpu_percent: how busy its GPUs are, as its notebook said last.
     """
     request = session.request
     translate = partial(translated, language=language)
@@ -46,6 +56,7 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
         "qos": request.qos,
         "gpus": request.gpus,
         "gpu_type": request.gpu_type,
+        "gpu_percent": gpu_percent,
         "cores": request.cores,
         "memory_mb": request.memory_mb,
         "minutes": request.minutes,
@@ -54,11 +65,13 @@ def public(session: Session, view: ClusterView | None = None, language: str = "e
         "node": session.node or None,
         "reason": session.reason or None,
         "begun_epoch": session.begun_epoch,
+        "active_epoch": active_epoch,
         "ends_epoch": time_limit_epoch(session, view),
         "ended_epoch": session.ended_epoch or None,
         "ending": session.ending,
         "message": end_of(session, translate) or None,
         "log_tail": session.log_tail or None,
+        "troubles": sentences(session.troubles, translate),
     }
 
 
@@ -67,12 +80,28 @@ class SessionFinder(WithEngine):
 
     db: Any
     find_user: Any
+    get_token: Any
 
     def _owner(self, session_id: str) -> tuple[SessionOwner, Session]:
         owner = self.engine.sessions.get(session_id)
         if owner is None or owner.session is None or owner.session.id != session_id:
             raise PageError(404, Sentence("There is no such session."))
         return owner, owner.session
+
+    def of_its_job(self, session_id: str) -> tuple[SessionOwner, Session]:
+        """Find a session for its own job, and for nobody else.
+
+        The token itself is what identifies the session: the tokens of an ended session, and of somebody with whom the
+        server was shared, carry the same scopes.
+        """
+        token = self.get_token()
+        if token is None:
+            raise web.HTTPError(403, "This needs the token of the session's server.")
+        owner, session = self._owner(session_id)
+        # The user too: SQLite gives the id of a deleted token to a later one.
+        if token.id != session.token_id or token.user is not owner.user.orm_user:
+            raise web.HTTPError(403, "This token is not the one of this session.")
+        return owner, session
 
     def _recall(self, session_id: str) -> None:
         """After a restart of the hub, load the spawner of a stopped server whose last session this is."""
@@ -91,7 +120,11 @@ class _Handler(SessionFinder, APIHandler):  # type: ignore[misc]  # JupyterHub h
         # What a cache or a proxy keeps is in one language.
         self.set_header("Vary", VARY)
         self.set_header("Content-Language", language)
-        return public(session, watcher.view if watcher else None, language)
+        owner: Any = self.engine.sessions.get(session.id)
+        active = owner.orm_spawner.last_activity if owner is not None else None
+        active_epoch = active.replace(tzinfo=UTC).timestamp() if active else None
+        gpu_percent = owner.gpu_percent if owner is not None else None
+        return public(session, watcher.view if watcher else None, language, active_epoch, gpu_percent)
 
 
 class SessionsHandler(_Handler):
@@ -124,18 +157,8 @@ class SessionHandler(_Handler):
         self.finish(json.dumps(self._public(session)))
 
     async def post(self, session_id: str) -> None:
-        """Take a report of the job.
-
-        The token itself is what identifies the session: the tokens of an ended session, and of somebody with whom the
-        server was shared, carry the same scopes.
-        """
-        token = self.get_token()
-        if token is None:
-            raise web.HTTPError(403, "A report needs the token of its server.")
-        owner, session = self._owner(session_id)
-        # The user too: SQLite gives the id of a deleted token to a later one.
-        if token.id != session.token_id or token.user is not owner.user.orm_user:
-            raise web.HTTPError(403, "This token is not the one of this session.")
+        """Take a report of the job."""
+        owner, _ = self.of_its_job(session_id)
         try:
             owner.report(self._report())
         except ReportConflict as conflict:

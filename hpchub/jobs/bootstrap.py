@@ -6,6 +6,7 @@ It reaches the job as a part of its script.
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import json
 import os
@@ -14,11 +15,19 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 
 SERVER_EXITED = 72
 HUB_UNREACHABLE = 73
 NOT_WANTED = 74
 
+LAID: list[str] = []  # the folder of lay_files, while it is there
+BESIDE = ""  # the files of hpchub/lab, as that packs them: script.py writes this line too
+PREPARE = ""  # the program of prepare.py, where a session has something to prepare: script.py writes both lines
+FACTS = ""
+PREPARE_SECONDS = 60
+LAB = "/lab"
+DETAIL_CHARACTERS = 300
 PORT_TRIES = 5
 HUB_PATIENCE_SECONDS = 600  # an upgrade or an outage of the hub must not cost a job that has waited for hours
 ANNOUNCE_SECONDS = 1
@@ -74,6 +83,83 @@ def post_patiently(report: dict[str, object], server: subprocess.Popen[bytes]) -
         # soon after a hub is back, which waits only so long for word of a job (`contact_seconds` of the site file)
         pause = min(pause * 1.5, 2)
     return True
+
+
+def prepare() -> dict[str, str]:
+    """Have an event's folders made and its material fetched; give what of it failed, a detail by each word.
+
+    The notebook starts all the same, after a minute at the latest.
+    """
+    if not PREPARE:
+        return {}
+    post({"phase": "starting"})  # a job that says nothing for so long would be ended
+    command, pipe = [sys.executable, "-I", "-", FACTS], subprocess.PIPE
+    child = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        said, _ = child.communicate(PREPARE.encode(), PREPARE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        said, _ = child.communicate()
+    except SystemExit:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return take_news(said)
+
+
+def take_news(said: bytes) -> dict[str, str]:
+    """Read what `prepare.py` said: give what failed, and let JupyterLab open what it names."""
+    troubles: dict[str, str] = {}
+    for line in said.decode(errors="replace").splitlines():
+        try:
+            news = json.loads(line)
+        except ValueError:
+            continue  # it was ended in the middle of a line
+        if not isinstance(news, dict):
+            continue
+        for word, detail in news.get("troubles", {}).items():
+            troubles.pop(word, None)
+            if detail is not None:
+                troubles[word] = detail[:DETAIL_CHARACTERS]
+        if "open" in news and os.environ.get("JUPYTERHUB_DEFAULT_URL", "").startswith(LAB):
+            os.environ["JUPYTERHUB_DEFAULT_URL"] = LAB + "/tree/" + news["open"]
+    return troubles
+
+
+def lay_files() -> None:
+    """Lay what the hub gives a notebook server into a folder of the job's own, and have the server read it.
+
+    Where that cannot be, the notebook starts without it.
+    """
+    if not BESIDE:
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not without taking it away again
+    # A name that nobody knows before: the folder of temporary files is often everybody's.
+    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "hpchub-" + os.urandom(8).hex())  # noqa: S108
+    LAID.append(folder)
+    try:
+        os.mkdir(folder, 0o700)
+        for path, text in json.loads(zlib.decompress(binascii.a2b_base64(BESIDE))).items():
+            os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+            with open(os.path.join(folder, path), "w", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        say(f"the notebook starts without what it could show of its session: {error}")
+        take_away()
+        return
+    before = os.environ.get("JUPYTER_CONFIG_PATH", "")
+    os.environ["HPCHUB_JUPYTER_CONFIG_PATH"] = before
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (folder, before)))
+
+
+def take_away() -> None:
+    """Remove the folder of `lay_files`, if it is there."""
+    import shutil
+
+    while LAID:
+        shutil.rmtree(LAID.pop(), ignore_errors=True)
 
 
 def reserve_port(address: str) -> tuple[socket.socket, int]:
@@ -139,8 +225,12 @@ def start_server(address: str, port: int) -> subprocess.Popen[bytes]:
     if "HPCHUB_SINGLEUSER" in os.environ:
         # Of modules or an image: on the PATH, perhaps with a Python that is not this one.
         command = [os.environ["HPCHUB_SINGLEUSER"]]
+    options = ["--ServerApp.port_retries=0"]
+    if "HPCHUB_CACHE_SECONDS" in os.environ:
+        # For so long it takes the hub's word about who may enter.
+        options.append("--HubOAuth.cache_max_age=" + os.environ["HPCHUB_CACHE_SECONDS"])
     return subprocess.Popen(
-        [*command, "--ServerApp.port_retries=0"],
+        [*command, *options],
         env=dict(os.environ, JUPYTERHUB_SERVICE_URL=url),
         stdin=subprocess.DEVNULL,
     )
@@ -164,6 +254,12 @@ def announce(server: subprocess.Popen[bytes]) -> bool:
         raise
 
 
+def ask_to_end(server: subprocess.Popen[bytes]) -> None:
+    """Pass Slurm's word on; Slurm kills what does not end in time, so what must be done is done at once."""
+    server.terminate()
+    take_away()
+
+
 def end(server: subprocess.Popen[bytes]) -> None:
     """End the server, if it runs, and wait for it."""
     if server.poll() is None:
@@ -178,7 +274,7 @@ def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bo
         holder, port = reserve_port(address)
         with holder:
             server = start_server(address, port)
-            signal.signal(signal.SIGTERM, lambda *_, server=server: server.terminate())
+            signal.signal(signal.SIGTERM, lambda *_, server=server: ask_to_end(server))
             announced = announced or announce(server)
             if wait_until_it_listens(server, port, announced):
                 return server, port, True
@@ -188,9 +284,12 @@ def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bo
     return server, port, False
 
 
-def serve(server: subprocess.Popen[bytes], port: int, listening: bool) -> int:
+def serve(server: subprocess.Popen[bytes], port: int, listening: bool, troubles: dict[str, str]) -> int:
     """Report the server's port and wait for its end; return our exit status."""
-    if listening and not post_patiently({"phase": "ready", "port": port}, server) and server.poll() is None:
+    ready: dict[str, object] = {"phase": "ready", "port": port}
+    if troubles:
+        ready["troubles"] = troubles
+    if listening and not post_patiently(ready, server) and server.poll() is None:
         say(f"giving up after {HUB_PATIENCE_SECONDS} s without the hub")
         return HUB_UNREACHABLE
     status = server.wait()
@@ -209,11 +308,16 @@ def serve(server: subprocess.Popen[bytes], port: int, listening: bool) -> int:
 def main() -> int:
     """Run the session from its start to its end; return the job's exit status."""
     try:
-        server, port, listening = start_on_a_free_port(os.environ["HPCHUB_ADDRESS"])
+        troubles = prepare()
         try:
-            return serve(server, port, listening)
+            lay_files()
+            server, port, listening = start_on_a_free_port(os.environ["HPCHUB_ADDRESS"])
+            try:
+                return serve(server, port, listening, troubles)
+            finally:
+                end(server)
         finally:
-            end(server)
+            take_away()
     except NotWanted as error:
         say(f"{error}: this session is over")
         return NOT_WANTED

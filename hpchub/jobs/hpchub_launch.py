@@ -14,8 +14,10 @@ What must hold, whoever sends whatever:
 
 The policy is the file ``hpchub-launch.json`` beside this program: ``group``, ``uid_min``, ``uid_max``, ``clusters``,
 ``commands`` (``sbatch``, ``scancel``), ``environment`` (for these commands, for example ``SLURM_CONF``), and perhaps
-``slurm_conf`` (of a cluster, by its name: the commands then need no slurmdbd to find it) and ``budget`` (by cluster,
-the argument list of the command that tells a user's budgets; a request cannot name one).
+``slurm_conf`` (of a cluster, by its name: the commands then need no slurmdbd to find it), ``budget`` (by cluster,
+the argument list of the command that tells a user's budgets; a request cannot name one), ``seats`` (the accounts whose
+homes may be emptied, by the program ``hpchub-wipe`` beside this one) and ``peer`` (whose processes may ask where the
+door is a socket; without it nobody may).
 
 Requests::
 
@@ -24,6 +26,7 @@ Requests::
     {"verb": "log", "user": …, "cluster": …, "session": …}
     {"verb": "budget", "user": …, "cluster": …}
     {"verb": "probe", "user": …, "cluster": …, "path": …}
+    {"verb": "wipe", "user": …, "cluster": …}
 
 Answers: ``{"ok": true, …}``, or ``{"ok": false, "kind": …, "message": …}`` with one of these kinds: ``refused`` by the
 policy or the form; ``home``, whose folder cannot be written; ``slurm``, in its own words; ``unclear``, what Slurm may
@@ -60,13 +63,15 @@ PATH = re.compile(r"(/[^/\0-\x1f\x7f]{1,255}){1,100}")
 PYTHON = re.compile(r"python3\.[0-9]{1,2}")
 PACKAGE = re.compile(r"(jupyterhub|jupyterlab)-[0-9][0-9A-Za-z.+]{0,40}\.dist-info")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-# sbatch reads options from these and lets them win over the script; the others would change which programs run.
+UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")
+"""No text of a command has these; JSON may hold half a character."""
 NO_ANSWER = re.compile(
     r"timed out|Unable to contact|Zero Bytes|Unexpected message|Connection (refused|reset)", re.IGNORECASE
 )
 """What Slurm's commands say when their daemon did not answer (slurm_errno.c); the hub's own queries use it too."""
 TO_START = re.compile(r"\bto start at ([0-9]{1,12})\b")
 """How ``sbatch --test-only`` names the time, whatever else it says, in Slurm 22.05 to 26.05."""
+# sbatch reads options from these and lets them win over the script; the others would change which programs run.
 FOREIGN_VARIABLES = re.compile(
     r"SBATCH_.*|SLURM.*|LD_.*|BASH.*|ENV|IFS|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|PYTHON.*"
 )
@@ -88,6 +93,9 @@ class Unclear(Exception):
     """Slurm's command got no answer: its controller may have carried the request out all the same."""
 
 
+KINDS = {Refused: "refused", HomeUnusable: "home", SlurmSaid: "slurm", Unclear: "unclear"}
+
+
 def policy_beside(program: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the policy, if only root can have written it and this program."""
     folder = os.path.dirname(program)
@@ -99,6 +107,21 @@ def policy_beside(program: str | os.PathLike[str]) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         policy: dict[str, Any] = json.load(file)
     return policy
+
+
+def check_peer(policy: dict[str, Any]) -> None:
+    """Where a listening socket is the door, let in the policy's peer alone, whoever else could connect.
+
+    sudo and sshd may give a socket to what they start, too; one that was never listened for has no name.
+    """
+    if not stat.S_ISSOCK(os.fstat(0).st_mode):
+        return
+    import _socket  # `socket`, which is built on it, takes longer than all the rest
+
+    door, peer = _socket.socket(fileno=os.dup(0)), policy.get("peer")
+    uid = int.from_bytes(door.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)[4:8], sys.byteorder)
+    if door.getsockname() and not (peer and uid == pwd.getpwnam(peer).pw_uid):
+        raise Refused(f"only the policy's peer ({peer or 'none'}) may ask through this socket, not user id {uid}")
 
 
 def text(request: dict[str, Any], key: str, pattern: re.Pattern[str]) -> str:
@@ -127,15 +150,6 @@ def target_user(name: str, policy: dict[str, Any]) -> pwd.struct_passwd:
     return user
 
 
-def encodable(value: str) -> bool:
-    """Tell whether a text can be written: JSON may hold half a character."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def known_cluster(request: dict[str, Any], policy: dict[str, Any]) -> str:
     """Take the cluster of the request, if the policy names it."""
     cluster = text(request, "cluster", WORD)
@@ -161,7 +175,7 @@ def job_environment(request: dict[str, Any]) -> dict[str, str]:
     for name, value in variables.items():
         if not VARIABLE.fullmatch(name) or FOREIGN_VARIABLES.fullmatch(name):
             raise Refused(f"the variable {name[:64]!r} may not be set for a job")
-        if not isinstance(value, str) or "\0" in value or not encodable(value):
+        if not isinstance(value, str) or UNWRITABLE.search(value):
             raise Refused(f"the variable {name} is not a text")
     return variables
 
@@ -275,7 +289,7 @@ def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, A
     script = request.pop("script", None)
     test_only = request.pop("test_only", False)
     nothing_left(request)
-    if not isinstance(script, str) or not script.startswith("#!/bin/bash\n") or "\0" in script or not encodable(script):
+    if not isinstance(script, str) or not script.startswith("#!/bin/bash\n") or UNWRITABLE.search(script):
         raise Refused("script is missing or not a bash script")
     if not isinstance(test_only, bool):
         raise Refused("test_only is not true or false")
@@ -285,18 +299,8 @@ def submit(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, A
     # In a file name pattern of Slurm's, % begins a replacement.
     log = os.path.join(log_folder(user), session + ".log").replace("%", "%%")
     options, way = way_to(cluster, policy)
-    output, _ = run(
-        [
-            policy["commands"]["sbatch"],
-            "--parsable",
-            *options,
-            "--export=ALL",
-            "--chdir=" + user.pw_dir,
-            "--output=" + log,
-        ],
-        {**variables, **user_environment(user, policy), **way},
-        script,
-    )
+    argv = [policy["commands"]["sbatch"], "--parsable", *options, "--export=ALL", "--chdir=" + user.pw_dir]
+    output, _ = run([*argv, "--output=" + log], {**variables, **user_environment(user, policy), **way}, script)
     job_id = output.strip().split(";", 1)[0]
     if not JOB_ID.fullmatch(job_id):
         raise Unclear(f"sbatch answered {output[:200]!r} instead of a job id")
@@ -383,7 +387,18 @@ def probe(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, An
     return found
 
 
-VERBS = {"submit": submit, "cancel": cancel, "log": log, "budget": budget, "probe": probe}
+def wipe(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any]) -> dict[str, Any]:
+    """Empty the home of an account that is lent as a seat, with the account's own rights."""
+    known_cluster(request, policy)  # as for a log
+    nothing_left(request)
+    if user.pw_name not in policy.get("seats", ()):
+        raise Refused(f"{user.pw_name} is not one of the seats of the policy")
+    become(user)
+    run([os.path.realpath(__file__).removesuffix("launch") + "wipe"], user_environment(user, policy))
+    return {}
+
+
+VERBS = {"submit": submit, "cancel": cancel, "log": log, "budget": budget, "probe": probe, "wipe": wipe}
 
 
 def answer_to(raw: bytes, policy: dict[str, Any]) -> dict[str, Any]:
@@ -418,15 +433,10 @@ def main() -> NoReturn:
         if len(sys.argv) > 1:
             raise Refused("this program takes its request on standard input, and no arguments")
         policy = policy_beside(os.path.realpath(__file__))
+        check_peer(policy)
         finish(answer_to(sys.stdin.buffer.read(REQUEST_LIMIT + 1), policy))
-    except HomeUnusable as error:
-        finish({"ok": False, "kind": "home", "message": str(error)})
-    except Refused as error:
-        finish({"ok": False, "kind": "refused", "message": str(error)})
-    except SlurmSaid as error:
-        finish({"ok": False, "kind": "slurm", "message": str(error)})
-    except Unclear as error:
-        finish({"ok": False, "kind": "unclear", "message": str(error)})
+    except (Refused, SlurmSaid, Unclear) as error:
+        finish({"ok": False, "kind": KINDS[type(error)], "message": str(error)})
     except Exception as error:
         # A mistake of ours may strike after the submission; its text may repeat the request, which holds a token.
         finish({"ok": False, "kind": "unclear", "message": f"the launcher failed: {type(error).__name__}"})

@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -IS
-"""hpchub-reserve: makes, changes and removes Slurm's reservations for events, and touches no others.
+"""hpchub-reserve: makes, changes and removes Slurm's reservations for events, and lets the hub's jobs last with them.
 
 Not installed by default.  A site that wants its hub to make reservations by itself installs it root-owned, outside the
 hub's Python, and lets the hub's user start exactly this program without arguments, as an account that is an operator
@@ -12,6 +12,7 @@ What must hold, whoever sends whatever:
 - nodes, length, distance and number of reservations stay within the policy, also by many small changes, and by
   many at a time: one request is carried out after the other;
 - only the policy's partitions and accounts; no flags, so that nothing overlaps and no job of others is ended;
+- a job gets more time only, and at most until the reservation ends that it runs in, and only a job of the hub's name;
 - only the policy's ``scontrol`` runs, by absolute path, as an argument list, in an environment made here.
 
 The policy is the file ``hpchub-reserve.json`` beside this program::
@@ -20,6 +21,7 @@ The policy is the file ``hpchub-reserve.json`` beside this program::
      "clusters": {"leonardo": {"partitions": ["boost_usr_prod"], "most_nodes": 25, "slurm_conf": "/etc/…"}},
      "most_minutes": 4320, "most_days_ahead": 180, "most_reservations": 10}
 
+Where the door is a socket, ``"peer": "hpchub"`` names whose processes may ask there; without it nobody may.
 ``accounts`` are shell-style patterns; ``slurm_conf`` may be absent: the cluster is then found through slurmdbd;
 ``most_nodes`` and ``most_reservations`` are for all reservations on a cluster, the former at a time.
 
@@ -29,8 +31,10 @@ Requests, times in seconds since 1970, ``starts_epoch`` null for now::
      "starts_epoch": …, "ends_epoch": …}
     {"verb": "change", "cluster": …, "name": …, "nodes": …, "starts_epoch": …, "ends_epoch": …}
     {"verb": "delete", "cluster": …, "name": …}
+    {"verb": "prolong", "cluster": …, "name": …, "ends_epoch": …, "jobs": ["17", …]}
 
-A change has at least one of its three last keys.  Answers: ``{"ok": true, "reservation": {"name": …, "nodes": …,
+A change has at least one of its three last keys.  A prolongation is answered with the ``jobs`` that end later now.
+Other answers: ``{"ok": true, "reservation": {"name": …, "nodes": …,
 "starts_epoch": …, "ends_epoch": …}}`` as Slurm has it now (null once it is removed), or ``{"ok": false, "kind": …,
 "message": …}`` with one of these kinds: ``refused`` by the policy or the form, or because another request takes too
 long; ``slurm``, in its own words; ``unclear``, what Slurm may have carried out although its command failed.
@@ -42,8 +46,10 @@ import fcntl
 import fnmatch
 import json
 import os
+import pwd
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -60,6 +66,7 @@ TURN_STEP_SECONDS = 0.1
 DAY_SECONDS = 86400
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+JOB = re.compile(r"[1-9][0-9]{0,9}")
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,14}_")
 NOT_FOUND = re.compile(r"not found|reservation is invalid", re.IGNORECASE)
 NO_ANSWER = re.compile(
@@ -100,6 +107,24 @@ def policy_beside(program: str) -> Json:
     if not PREFIX.fullmatch(str(policy.get("prefix", ""))):
         raise Refused("the policy's prefix is not a word of a-z and 0-9 with a _ at its end")
     return policy
+
+
+def check_peer(policy: Json) -> None:
+    """Where a listening socket is the door, let in the policy's peer alone, whoever else could connect.
+
+    sudo may give a socket to what it starts, too; one that was never listened for has no name.
+    """
+    if not stat.S_ISSOCK(os.fstat(0).st_mode):
+        return
+    peer = policy.get("peer")
+    with socket.socket(fileno=os.dup(0)) as door:
+        uid = int.from_bytes(door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[4:8], sys.byteorder)
+        listened_for = bool(door.getsockname())
+    if listened_for and not (peer and uid == pwd.getpwnam(peer).pw_uid):
+        raise Refused(f"only the policy's peer ({peer or 'none'}) may ask through this socket, not user id {uid}")
+
+
+KINDS: dict[type[Exception], str] = {Refused: "refused", SlurmSaid: "slurm", Unclear: "unclear"}
 
 
 def word(request: Json, key: str) -> str:
@@ -256,14 +281,8 @@ def create(request: Json, cluster: Cluster) -> Json:
         raise Refused(f"there is a reservation {name} already")
     cluster.check(name, nodes, starts, ends, time.time())
     cluster.scontrol(
-        "create",
-        "reservation",
-        f"ReservationName={name}",
-        f"PartitionName={partition}",
-        f"NodeCnt={nodes}",
-        f"StartTime={moment(starts)}",
-        f"EndTime={moment(ends)}",
-        f"Accounts={account}",
+        *("create", "reservation", f"ReservationName={name}", f"PartitionName={partition}", f"NodeCnt={nodes}"),
+        *(f"StartTime={moment(starts)}", f"EndTime={moment(ends)}", f"Accounts={account}"),
     )
     try:
         return confirmed(cluster, name, nodes)
@@ -275,20 +294,11 @@ def create(request: Json, cluster: Cluster) -> Json:
 def change(request: Json, cluster: Cluster) -> Json:
     """Change how long a reservation lasts, or how many nodes it has."""
     name = own_name(request, cluster.policy)
-    words: list[str] = []
-    asked: Json = {}
-    if "nodes" in request:
-        asked["nodes"] = number(request, "nodes")
-        words.append(f"NodeCnt={asked['nodes']}")
-    if "starts_epoch" in request:
-        asked["starts_epoch"] = beginning(request)
-        words.append(f"StartTime={moment(asked['starts_epoch'])}")
-    if "ends_epoch" in request:
-        asked["ends_epoch"] = number(request, "ends_epoch")
-        words.append(f"EndTime={moment(asked['ends_epoch'])}")
+    asked: Json = {key: take(request, key) for key, take in TAKES.items() if key in request}
     nothing_left(request)
-    if not words:
+    if not asked:
         raise Refused("a change needs nodes, starts_epoch or ends_epoch")
+    words = [f"{SLURM_CALLS[key]}={value if key == 'nodes' else moment(value)}" for key, value in asked.items()]
     before = as_it_is(cluster, name)
     if before is None:
         raise Refused(f"there is no reservation {name}")
@@ -302,12 +312,16 @@ def change(request: Json, cluster: Cluster) -> Json:
         raise
 
 
-def beginning(request: Json) -> int | None:
+def beginning(request: Json, key: str = "starts_epoch") -> int | None:
     """Take the beginning, null for now."""
-    if request.get("starts_epoch", 0) is None:
-        del request["starts_epoch"]
+    if request.get(key, 0) is None:
+        del request[key]
         return None
-    return number(request, "starts_epoch")
+    return number(request, key)
+
+
+TAKES: dict[str, Any] = {"nodes": number, "starts_epoch": beginning, "ends_epoch": number}
+SLURM_CALLS = {"nodes": "NodeCnt", "starts_epoch": "StartTime", "ends_epoch": "EndTime"}
 
 
 def confirmed(cluster: Cluster, name: str, nodes: int) -> Json:
@@ -332,7 +346,40 @@ def delete(request: Json, cluster: Cluster) -> Json:
     return {"reservation": None}
 
 
-VERBS = {"create": create, "change": change, "delete": delete}
+def prolong(request: Json, cluster: Cluster) -> Json:
+    """Give jobs more time; those that are none of ours, or last as long already, stay as they are."""
+    name, until, jobs = own_name(request, cluster.policy), number(request, "ends_epoch"), request.pop("jobs", None)
+    nothing_left(request)
+    if not isinstance(jobs, list) or len(jobs) > 50 or not all(type(job) is str and JOB.fullmatch(job) for job in jobs):
+        raise Refused("jobs is missing or not of the expected form")
+    there = as_it_is(cluster, name)
+    if there is None:
+        raise Refused(f"there is no reservation {name}")
+    return {"jobs": [job for job in jobs if lengthened(cluster, name, job, min(until, there["ends_epoch"]))]}
+
+
+def lengthened(cluster: Cluster, name: str, job: str, until: int) -> bool:
+    """Let a job end at a time, if it is the hub's, runs in a reservation and would end before."""
+    try:
+        # Comment, paths and whatever else its owner writes stand behind; a key in its name is there twice, or too soon.
+        ours, *behind = cluster.scontrol("show", "job", job).split(" OverSubscribe=")
+        keys = [word.partition("=")[0] for word in ours.split()]
+        facts = dict(word.partition("=")[::2] for word in ours.split())
+        if len(behind) != 1 or keys[:3] != ["JobId", "JobName", "UserId"] or keys.count("UserId") != 1:
+            return False
+        wanted = {"JobId": job, "JobName": "hpchub", "JobState": "RUNNING", "Reservation": name}
+        if any(keys.count(key) != 1 or facts[key] != value for key, value in wanted.items()):
+            return False
+        minutes = (until - int(facts["StartTime"])) // 60
+        if int(facts["StartTime"]) + minutes * 60 <= int(facts["EndTime"]):
+            return False
+        cluster.scontrol("update", f"JobId={job}", f"TimeLimit={minutes}")
+    except (SlurmSaid, ValueError, KeyError):
+        return False
+    return True
+
+
+VERBS = {"create": create, "change": change, "delete": delete, "prolong": prolong}
 
 
 def answer_to(raw: bytes, policy: Json) -> Json:
@@ -385,17 +432,14 @@ def main() -> NoReturn:
             raise Refused("this program takes its request on standard input, and no arguments")
         program = os.path.realpath(__file__)
         policy = policy_beside(program)
+        check_peer(policy)
         # read first: whoever sends nothing must not keep the others waiting
         request = sys.stdin.buffer.read(REQUEST_LIMIT + 1)
         with turn(policy_file(program)):
             answer = answer_to(request, policy)
         finish(answer)
-    except Refused as error:
-        finish({"ok": False, "kind": "refused", "message": str(error)})
-    except SlurmSaid as error:
-        finish({"ok": False, "kind": "slurm", "message": str(error)})
-    except Unclear as error:
-        finish({"ok": False, "kind": "unclear", "message": str(error)})
+    except (Refused, SlurmSaid, Unclear) as error:
+        finish({"ok": False, "kind": KINDS[type(error)], "message": str(error)})
     except Exception as error:
         finish({"ok": False, "kind": "unclear", "message": f"hpchub-reserve failed: {type(error).__name__}"})
 

@@ -9,11 +9,12 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear, Unreachable
-from hpchub.jobs.door import Door, Said
+from hpchub.jobs.door import Door, Said, Way, last_word
+from hpchub.metrics import asking_the_launcher
 from hpchub.ssh import SSH_FAILED, LoginNode, never_sent
 
 LAUNCHER_SECONDS = 60
@@ -32,16 +33,16 @@ class Launcher:
     """Submits and cancels jobs as their users.
 
     Args:
-        door: the command that runs ``hpchub-launch`` as root.
+        door: the command that runs ``hpchub-launch`` as root, or the socket that it answers at.
         login_nodes: where it runs for the clusters that are behind ``ssh``, in place of the door.
         timeout_seconds: how long one request may take; longer than the launcher's own limit for a Slurm command.
     """
 
     def __init__(
-        self, door: Sequence[str], timeout_seconds: float = 75, login_nodes: Mapping[str, LoginNode] | None = None
+        self, door: Way, timeout_seconds: float = 75, login_nodes: Mapping[str, LoginNode] | None = None
     ) -> None:
-        self._command = tuple(door)
-        self._door = Door(self._command[-1], timeout_seconds, LauncherError, SubmitUnclear)
+        self._way = door
+        self._door = Door(last_word(door), timeout_seconds, LauncherError, SubmitUnclear)
         self._login_nodes = login_nodes or {}
         # One set of slots a cluster: a controller that hangs must not keep the others waiting.
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
@@ -151,7 +152,23 @@ class Launcher:
         async with self._log_slots[cluster]:
             return await self._ask({"verb": "probe", "user": user, "cluster": cluster, "path": path})
 
+    async def wipe(self, user: str, cluster: str) -> None:
+        """Empty the home that an account of the pool of seats has on a cluster, and put its skeleton back.
+
+        Raises:
+            SubmitRefused: it is not clean; the text says what is in the way, a job for example.
+            SubmitUnclear: there was no answer in time; what is removed is gone, and asking again goes on from there.
+            LauncherError: the launcher refused.
+        """
+        # As long as it takes: the home may have a million files.
+        async with self._log_slots[cluster]:
+            await self._ask({"verb": "wipe", "user": user, "cluster": cluster})
+
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        with asking_the_launcher(request["cluster"], request["verb"]):
+            return await self._answer(request)
+
+    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._slots[request["cluster"]]:
             status, out, err = await self._through_the_door(request["cluster"], json.dumps(request).encode())
         # What failed may repeat what it was given: no error may hold the session's token.
@@ -173,7 +190,7 @@ class Launcher:
     async def _through_the_door(self, cluster: str, request: bytes) -> Said:
         login_node = self._login_nodes.get(cluster)
         if login_node is None:
-            return await self._door.send(self._command, request)
+            return await self._door.send(self._way, request)
         try:
             async with login_node.request() as door:
                 status, out, err = await self._door.send(door, request)

@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from hpchub.jobs.files import EventFiles
+
 COMMENT_VERSION = "1"
 SERVER_NAME_BYTES = 700
 """The longest server name as it stands in a comment: Slurm refuses comments of more than 1024 bytes."""
@@ -84,6 +86,8 @@ class JobRequest(BaseModel):
     """Slurm's reservation of the event that it belongs to."""
     event: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
     """The event that it belongs to, by its slug."""
+    files: EventFiles | None = None
+    """What of that event's files is put in place before the notebook server starts."""
     environment: AbsolutePath
     """As the compute node sees it: the folder of a build, an image, or for modules what defines ``module``."""
     kind: Literal["venv", "module", "apptainer"] = "venv"

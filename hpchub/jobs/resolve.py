@@ -10,6 +10,7 @@ from hpchub.catalogue.choice import Accepted
 from hpchub.catalogue.model import Catalogue
 from hpchub.environments.software import software_of
 from hpchub.errors import ChoiceRefused
+from hpchub.jobs.files import files_of
 from hpchub.jobs.request import JobRequest
 from hpchub.text import Sentence
 
@@ -40,6 +41,7 @@ def job_request(accepted: Accepted, catalogue: Catalogue, user: str, server_name
             minutes=accepted.minutes,
             reservation=accepted.event.reservation if accepted.event else None,
             event=accepted.event.slug if accepted.event else None,
+            files=files_of(accepted.event, user, catalogue.site.clusters[offer.cluster]) if accepted.event else None,
             **asdict(software),
         )
     except ValidationError as error:

@@ -10,7 +10,9 @@ from pathlib import Path
 import jinja2
 
 from hpchub.jobs import exits
+from hpchub.jobs.files import facts
 from hpchub.jobs.request import JobRequest
+from hpchub.lab import packed
 from hpchub.slurm.commands import JOB_NAME
 from hpchub.slurm.units import slurm_time
 
@@ -42,7 +44,30 @@ def _bootstrap() -> str:
     text = Path(__file__).with_name("bootstrap.py").read_text(encoding="utf-8").rstrip("\n")
     if _MARK in text.splitlines():
         raise ValueError(f"bootstrap.py must not contain a line {_MARK}: it ends the here-document")
-    return text
+    return _with_literals(text, BESIDE=packed())
+
+
+@cache
+def _prepare() -> str:
+    return Path(__file__).with_name("prepare.py").read_text(encoding="utf-8")
+
+
+def _with_files(bootstrap: str, request: JobRequest) -> str:
+    """Put the program that prepares an event's files into the bootstrap, and what it is to prepare."""
+    if request.files is None or request.event is None:
+        return bootstrap
+    return _with_literals(bootstrap, PREPARE=_prepare(), FACTS=facts(request.files, request.event))
+
+
+def _with_literals(bootstrap: str, **texts: str) -> str:
+    """Give some of the bootstrap's names their texts: as literals of Python in plain ASCII on one line each, which
+    nothing in them can end.
+    """
+    lines = bootstrap.split("\n")
+    for name, text in texts.items():
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(f'{name} = ""'))
+        lines[at] = f"{name} = {text!a}"
+    return "\n".join(lines)
 
 
 def render(request: JobRequest, job_name: str = JOB_NAME, program: str = "") -> str:
@@ -59,5 +84,5 @@ def render(request: JobRequest, job_name: str = JOB_NAME, program: str = "") -> 
         time=slurm_time(request.minutes),
         exit_no_environment=exits.NO_ENVIRONMENT,
         mark=_MARK,
-        bootstrap=program.rstrip("\n") or _bootstrap(),
+        bootstrap=program.rstrip("\n") or _with_files(_bootstrap(), request),
     )

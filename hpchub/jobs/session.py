@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hpchub.jobs import logs
 from hpchub.jobs.endings import Ending, cancelled_by, ending_of, sentence
 from hpchub.jobs.request import JobRequest, read_comment
+from hpchub.jobs.troubles import Troubles, visible
 from hpchub.slurm.model import ClusterView, Job, JobState
 from hpchub.slurm.reasons import is_budget, is_qos_limit
 
@@ -42,7 +43,7 @@ class Report(BaseModel):
     """What a job may tell the hub: these fields and no others.
 
     ``failed`` is the end with an error, ``ended`` any other; ``message`` is the end of the server's log, shown to its
-    own user as plain text.
+    own user as plain text.  ``troubles`` are what of an event's files is not there, for the user and the trainers.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -50,6 +51,7 @@ class Report(BaseModel):
     phase: Literal["starting", "ready", "failed", "ended"]
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
     message: Annotated[str, Field(max_length=8000)] | None = None
+    troubles: Troubles = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _each_field_has_its_phase(self) -> Report:
@@ -57,6 +59,8 @@ class Report(BaseModel):
             raise ValueError("port belongs to the phase ready, and is needed there")
         if self.message is not None and self.phase != "failed":
             raise ValueError("message belongs to the phase failed")
+        if self.troubles and self.phase != "ready":
+            raise ValueError("troubles belong to the phase ready")
         return self
 
 
@@ -100,6 +104,8 @@ class Session:
     """Whether the job has spoken to the hub."""
     failed: bool = False
     """Whether the job has said that its server ended with an error."""
+    troubles: dict[str, str] = field(default_factory=dict)
+    """What of the files of its event is not there, as the job said it: :class:`hpchub.jobs.troubles.Trouble`."""
     ending_since_epoch: float = 0
     ending: Ending | None = None
     says: str = ""
@@ -202,6 +208,7 @@ class Session:
             self._begin_to_end()
         elif report.phase == "ready":
             self.port = report.port or 0
+            self.troubles = {word.value: visible(detail) for word, detail in report.troubles.items()}
         else:
             self._advance(Phase.STARTING)
         return before != (self.phase, self.port, self.contacted)

@@ -40,5 +40,7 @@ def way_back(path: str, base_url: str) -> str:
     plain = path.isascii() and path.isprintable() and "\\" not in path
     within = path.startswith(base_url) and not path.startswith("//")
     # A page that acts on each visit is none to come back to.
-    ours = not path.startswith((f"{base_url}logout", f"{base_url}api/", f"{base_url}hpchub/"))
+    acting = path.startswith((f"{base_url}logout", f"{base_url}api/", f"{base_url}hpchub/"))
+    # Whoever has a card, and no account yet, must not lose it on the way to the words of their language.
+    ours = not acting or path.startswith(f"{base_url}hpchub/seat")
     return path if plain and within and ours else f"{base_url}home"

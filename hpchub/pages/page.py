@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from jupyterhub.apihandlers import APIHandler
 
+from hpchub.catalogue.event import Event, Message
 from hpchub.catalogue.model import in_language
 from hpchub.catalogue.moments import zone_of
 from hpchub.catalogue.offers import profile_offers
@@ -50,15 +51,14 @@ class Page(WithEngine):
 
     def render_template(self, name: str, sync: bool = False, **values: Any) -> Any:
         """Render a page; JupyterHub gives its values, and :meth:`template_namespace` those of all pages."""
-        of_jupyterhub = name in policy.OF_JUPYTERHUB
-        if of_jupyterhub:
+        # Among the other values: JupyterHub's sign-in page comes here twice with the same ones where it shows an error.
+        values["of_jupyterhub"] = name in policy.OF_JUPYTERHUB
+        if values["of_jupyterhub"]:
             self.set_header("Content-Security-Policy", policy.loose())  # type: ignore[attr-defined]
         self.set_header("Vary", VARY)  # type: ignore[attr-defined]
         self.set_header("Cross-Origin-Opener-Policy", policy.OPENER)  # type: ignore[attr-defined]
         self.set_header("Referrer-Policy", "same-origin")  # type: ignore[attr-defined]
-        return super().render_template(  # type: ignore[misc]
-            name, sync=sync, of_jupyterhub=of_jupyterhub, **values
-        )
+        return super().render_template(name, sync=sync, **values)  # type: ignore[misc]
 
     @property
     def template_namespace(self) -> dict[str, Any]:
@@ -94,6 +94,8 @@ class Page(WithEngine):
             "sooner_of": self._sooner_of,
             "cluster_title": self._cluster_title,
             "cards_of": self._cards_of,
+            "message_of": self._message_of,
+            "lends_seats": bool(site.console and site.console.seats),
         }
 
     def _sooner_of(self, spawner: Any) -> Sooner | None:
@@ -112,6 +114,9 @@ class Page(WithEngine):
 
     def _cluster_title(self, name: str) -> str:
         return in_language(self.engine.catalogue.site.clusters[name].title, self.speech.language)
+
+    def _message_of(self, user: Any) -> tuple[Event, Message] | None:
+        return self.engine.events.last_message(user.name, (group.name for group in user.groups), time.time())
 
     def _cards_of(self, user: Any, with_named: bool) -> list[servers.Card]:
         names = ["", *(sorted(filter(None, user.orm_spawners)) if with_named else ())]

@@ -64,7 +64,12 @@ async def account_of(key: str, accounts: Accounts, admin: bool = False) -> str:
         found = entry.partition(":")[0] if entry else None
     if not found:
         raise no_account(accounts)
-    name, entry_of = found, pwd.getpwnam if accounts.known_here else None
+    return await existing(found, accounts, admin)
+
+
+async def existing(name: str, accounts: Accounts, admin: bool = False) -> str:
+    """Give the name of an account back, if people may work in it; raises as :func:`account_of`."""
+    entry_of = pwd.getpwnam if accounts.known_here else None
     return await _aside(lambda: checked_account(name, accounts, entry_of, admin), "the directory of accounts")
 
 

@@ -27,6 +27,7 @@ from hpchub.signin.accounts import SourceFailed, account_of
 from hpchub.signin.bindings import Bindings, BindingsUnreadable, mark_of
 from hpchub.signin.handlers import CallbackHandler, SignInHandler, SignOutHandler
 from hpchub.signin.leavers import ENDED, Ended, Leavers
+from hpchub.signin.lent import LendsSeats
 from hpchub.signin.provider import Denied, Provider, Silent, together
 from hpchub.signin.refusal import SignInRefused
 from hpchub.signin.rules import Person, judged
@@ -43,7 +44,7 @@ _SIGNED_OUT = "signed_out_epoch"
 """The key of an auth state: when the person pressed *Sign out*."""
 
 
-class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has no types
+class SiteAuthenticator(LendsSeats, WithOurPages, GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator has no types
     """Lets in whom the provider vouches for and the site's rules allow, under their own POSIX account."""
 
     rules = Instance(OpenIdConnect, help="What the site file says of the provider and of who may come in.", config=True)
@@ -64,7 +65,6 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
         self._ended: dict[str, Ended] = {}
         self._sign_ins: Counter[str] = Counter()
         self._silent_until = 0.0
-        self._eventlog: Any = None
         self._tries = Tries(self.rules.most_sign_ins, self.rules.sign_ins_minutes)
 
     async def authenticate(self, handler: Any, data: Any = None, **values: Any) -> dict[str, Any] | None:
@@ -88,6 +88,7 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
             claims = together(signed, await self.provider.userinfo(found["access_token"]))
             person = judged(claims, self.rules)
             account = await account_of(person.account_key, self.rules.account, person.admin)
+            self.check_not_lent(account)
             self.bindings.bind(account, self.rules.issuer, person.subject)
             await _end_what_another_had(handler.find_user(account), claims["sub"])
         except Denied as error:
@@ -108,8 +109,6 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
         """
         if "nonce" not in jupyterhub.log.SCRUB_PARAM_KEYS:
             jupyterhub.log.SCRUB_PARAM_KEYS += ("nonce",)
-        record.register(app.eventlog)
-        self._eventlog = app.eventlog
         engine = app.tornado_settings["hpchub"]
         if self.rules.running_servers != "go-on":
             engine.keep(Leavers(self.rules, self.look_again, engine.owners_of_sessions).run(), "asking about people")
@@ -131,7 +130,12 @@ class SiteAuthenticator(WithOurPages, GenericOAuthenticator):  # type: ignore[mi
         """Ask again what the provider says of somebody; while it is silent, what is known goes on being true.
 
         Returns False where they have to sign in again: the provider has ended their sign-in, or the rules refuse them.
+        Of a temporary seat the provider knows nothing.
         """
+        standing = self.standing(user.name)
+        if standing is not None:
+            self._ended.pop(user.name, None)
+            return standing
         # Refresh tokens are used once: two requests at a time would look like a thief to the provider.
         async with self._turns.setdefault(user.name, asyncio.Lock()):
             kept = await user.get_auth_state()

@@ -51,6 +51,10 @@ class Bindings:
             except OSError as error:
                 raise BindingsUnreadable(f"{self._path}: {error.strerror}") from None
 
+    def is_bound(self, account: str) -> bool:
+        """Tell whether an account is some identity's.  Raises :class:`BindingsUnreadable`."""
+        return account in self._read()
+
     def _read(self) -> dict[str, str]:
         try:
             marks = json.loads(self._path.read_text(encoding="ascii"))

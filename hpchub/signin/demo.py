@@ -14,10 +14,14 @@ from jupyterhub.auth import Authenticator
 from traitlets import Set, Unicode
 
 from hpchub.errors import CatalogueError
+from hpchub.pages.failure import PageError
 from hpchub.pages.page import WithOurPages
+from hpchub.signin import record
+from hpchub.signin.lent import LendsSeats
+from hpchub.signin.refusal import SignInRefused
 
 
-class DemoAuthenticator(WithOurPages, Authenticator):  # type: ignore[misc]  # JupyterHub has no types
+class DemoAuthenticator(LendsSeats, WithOurPages, Authenticator):  # type: ignore[misc]  # JupyterHub has no types
     """Lets the demo's people in, and nobody else."""
 
     password = Unicode(help="The password of all the demo's people.", config=True)
@@ -30,7 +34,16 @@ class DemoAuthenticator(WithOurPages, Authenticator):  # type: ignore[misc]  # J
         right = compare_digest(data.get("password", "").encode(), self.password.encode())
         if not (right and self.password and name in self.allowed_users):
             return None
+        try:
+            self.check_not_lent(name)
+        except SignInRefused as refused:
+            record.write(self._eventlog, "refused", reason=refused.reason)
+            raise PageError(refused.status_code, refused.sentence) from None
         return {"name": name, "groups": ["trainers"] if name in self.trainers else []}
+
+    async def refresh_user(self, user: Any, handler: Any = None, **values: Any) -> bool:
+        """Send whoever is in a seat without its card to sign in again; of others nothing changes."""
+        return self.standing(user.name) is not False
 
 
 def refuse_other_machines(bind_url: str) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 SCHEMA = Path(__file__).with_name("sign-in-event.yaml")
 SCHEMA_ID = "urn:hpchub:events:sign-in"
-Action = Literal["signed-in", "refused", "ended", "start-refused"]
+Action = Literal[
+    "signed-in", "refused", "ended", "start-refused", "seat-taken", "seat-refused", "seat-ended", "seat-handed-over"
+]
 
 
 def register(log: Any) -> None:
@@ -22,8 +24,10 @@ def write(log: Any, action: Action, **facts: str | bool) -> None:
     """Write an event, if the hub keeps a log of them.
 
     Args:
-        log: the hub's event log.
+        log: the hub's event log, which knows these events; None writes nothing.
         action: what happened.
-        facts: ``username``, ``admin`` and ``reason``, as the schema says.
+        facts: ``username``, ``admin``, ``reason``, ``event`` and ``by``, as the schema says.
     """
+    if log is None:
+        return
     log.emit(schema_id=SCHEMA_ID, data={"action": action, **facts})

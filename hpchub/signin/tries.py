@@ -35,10 +35,20 @@ class Tries:
     def take(self, identity: str) -> int:
         """Take one sign-in of an identity; give 0, or the seconds after which there is one to take again."""
         now = self._clock()
-        left, since = self._left.pop(identity, (float(self._most), now))
-        left = min(self._most, left + (now - since) / self._seconds_each)
-        taken = left >= 1
-        self._left[identity] = (left - 1 if taken else left, now)
+        left = self._at(now, identity)
+        self._left.pop(identity, None)
+        self._left[identity] = (left - 1 if left >= 1 else left, now)
         while len(self._left) > MOST_IDENTITIES:
             self._left.popitem(last=False)
-        return 0 if taken else math.ceil((1 - left) * self._seconds_each)
+        return self._seconds_until_one(left)
+
+    def wait(self, identity: str) -> int:
+        """Give what :meth:`take` would, and take nothing."""
+        return self._seconds_until_one(self._at(self._clock(), identity))
+
+    def _at(self, now: float, identity: str) -> float:
+        left, since = self._left.get(identity, (float(self._most), now))
+        return min(self._most, left + (now - since) / self._seconds_each)
+
+    def _seconds_until_one(self, left: float) -> int:
+        return 0 if left >= 1 else math.ceil((1 - left) * self._seconds_each)

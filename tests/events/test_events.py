@@ -45,11 +45,11 @@ def accounted_seconds(site: Site, jobs: list[str]) -> int:
     return sum(int(row.partition("|")[2]) for row in until(rows, "all jobs to have ended in the accounting", 60))
 
 
-def reported_seconds(trainer: Trainer, slug: str) -> float:
-    """How long the sessions of two seats ran on one GPU each, as the report has it."""
-    told = trainer.ask("GET", f"/events/{slug}/report").json
+def reported(trainer: Trainer, slug: str) -> dict[str, Any]:
+    """The report of two seats with a session each, once all its hours are those of Slurm's accounting."""
+    told = dict(trainer.ask("GET", f"/events/{slug}/report").json)
     assert (told["came"], told["sessions"], told["failures"]) == (2, 2, 0)
-    return float(told["gpu_hours"]) * 3600
+    return told if told["accounted"] else {}
 
 
 @pytest.mark.usefixtures("reserved")
@@ -57,37 +57,41 @@ def test_a_room_joins_by_a_link_and_works_in_the_reservation_until_the_trainer_e
     site: Site, trainer: Trainer
 ) -> None:
     event = trainer.create(reservation=RESERVATION)
+    slug = event["slug"]
     people = {name: FormSession(site.url, name) for name in ("seat01", "seat02", "seat03")}
     opened = people["seat01"].fetch(event["join_path"])
     assert opened.status == 200 and "GPU school" in opened.source
-    assert not site.server("seat01", "gpu-school"), "a link starts nothing"
+    assert not site.server("seat01", slug), "a link starts nothing"
 
     for name in ("seat01", "seat02"):
         page = join(people[name], event["code"])
-        assert page.status == 200 and f"/{name}/gpu-school" in page.url, page
+        assert page.status == 200 and f"/{name}/{slug}" in page.url, page
     full = join(people["seat03"], event["code"])
     assert full.status == 409 and "All 2 seats are taken" in full.source
 
-    jobs = [site.job(site.ready(name, "gpu-school", 180)) for name in ("seat01", "seat02")]
+    jobs = [site.job(site.ready(name, slug, 180)) for name in ("seat01", "seat02")]
     for job in jobs:
         assert (job["Reservation"], job["Account"], job["NodeList"]) == (RESERVATION, "tra26_hack", "lrdn0010")
-    again = people["seat01"].fetch(f"{EVENTS}event/gpu-school")
-    there = send(people["seat01"], again, f"{EVENTS}event/gpu-school/start")
-    assert "/user/seat01/gpu-school/" in there.url
+    again = people["seat01"].fetch(f"{EVENTS}event/{slug}")
+    there = send(people["seat01"], again, f"{EVENTS}event/{slug}/start")
+    assert f"/user/seat01/{slug}/" in there.url
 
     site.start("seat02", {"profile": "general/data-preparation"})
     own = site.ready("seat02", seconds=180)
     began = time.monotonic()
-    assert trainer.ask("POST", "/events/gpu-school/close").json["state"] == "over"
-    until(lambda: not site.server("seat01", "gpu-school").get("ready"), "seat01's server to be stopped", 60)
-    until(lambda: trainer.shown("gpu-school")["cleared_epoch"], "nothing of the event to be left", 60)
+    assert trainer.ask("POST", f"/events/{slug}/close").json["state"] == "over"
+    until(lambda: not site.server("seat01", slug).get("ready"), "seat01's server to be stopped", 60)
+    until(lambda: trainer.shown(slug)["cleared_epoch"], "nothing of the event to be left", 60)
     assert time.monotonic() - began < 60
     assert not site.live_jobs_of("seat01")
     assert [job.split()[1] for job in site.live_jobs_of("seat02")] == [own["job_id"]], "what is not the event's goes on"
     elapsed = accounted_seconds(site, [job["JobId"] for job in jobs])
-    # the hub sees a start and an end some seconds after Slurm
-    until(lambda: abs(reported_seconds(trainer, "gpu-school") - elapsed) < 5 * len(jobs), f"{elapsed} s to be told", 30)
-    answer = site.start("seat01", {"profile": "general/pytorch", "event": "gpu-school"})
+    told = until(lambda: reported(trainer, slug), "the report to have what Slurm accounted", 120)
+    # one GPU and eight cores a session, and a core-hour an hour of a core
+    assert told["gpu_hours"] == round(elapsed / 3600, 4)
+    assert told["core_hours"] == pytest.approx(8 * elapsed / 3600, abs=0.001)
+    assert sum(line["gpu_hours"] for line in told["lines"]) == pytest.approx(told["gpu_hours"], abs=0.0002)
+    answer = site.start("seat01", {"profile": "general/pytorch", "event": slug})
     assert answer.status == 400 and "not one of yours that are open now" in answer.message
     assert "opens no event" in join(people["seat03"], event["code"]).source
 

@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -89,37 +89,55 @@ class Machine:
 
     def put_repository(self, folder: str) -> None:
         """Copy into the machine what a clone of this working tree would have, with what is not committed yet."""
-        listed = host("git", "-C", REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        target = self.root / folder.lstrip("/")
-        for name in filter(None, listed.split("\0")):
-            source = REPOSITORY / name
-            if source.is_file():
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target / name)
+        copy_repository(self.root / folder.lstrip("/"))
+
+
+def copy_repository(target: Path) -> None:
+    """Copy to another folder what a clone of this working tree would have, with what is not committed yet."""
+    listed = host("git", "-C", REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        source = REPOSITORY / name
+        if source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+
+
+Network = Callable[[int], AbstractContextManager[None]]
 
 
 @contextmanager
-def booted(builds: Iterable[Path] = ()) -> Iterator[Machine]:
+def booted(
+    builds: Iterable[Path] = (),
+    *,
+    name: str = NAME,
+    packages: str = PACKAGES,
+    options: Sequence[str] = (),
+    network: Network = network_for,
+) -> Iterator[Machine]:
     """Boot a fresh machine; everything that it needed on this host is gone at the end, also after a failure.
 
     Args:
+        name: the machine's; machines with different names may run at the same time.
+        packages: what it has besides what Debian calls minimal.
+        options: more of systemd-nspawn's, for example folders of this host.
+        network: what gives the network namespace of the machine's first process its addresses.
         builds: builds of environments that the machine is given, as links: their folders in a cache of the demo
             (``environments/agrifood/x86_64-demo/05cce412ec34``), which become those of the cache ``GIVEN``.
     """
     with ExitStack() as undo:
-        # one at a time: it has one name and one address; the lock is a socket's name, which goes with this process
+        # one of a name at a time: it has one folder here; the lock is a socket's name, which goes with this process
         lock = undo.enter_context(socket.socket(socket.AF_UNIX))
-        lock.bind(f"\0{NAME}")
-        root = undo.enter_context(_fresh_root(builds))
-        groups = undo.enter_context(_control_groups())
-        leader = undo.enter_context(_nspawn(root, groups))
-        undo.enter_context(network_for(leader))
+        lock.bind(f"\0{name}")
+        root = undo.enter_context(_fresh_root(name, packages, builds))
+        groups = undo.enter_context(_control_groups(name))
+        leader = undo.enter_context(_nspawn(name, root, groups, options))
+        undo.enter_context(network(leader))
         yield Machine(root, leader)
 
 
-def golden_root() -> Path:
+def golden_root(packages: str = PACKAGES) -> Path:
     """Return the root that machines are laid upon, made at the first call (15 s)."""
-    recipe = hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]
+    recipe = hashlib.sha256(packages.encode()).hexdigest()[:12]
     golden = CACHE / f"bookworm-{recipe}"
     if not golden.is_dir():
         new = golden.with_suffix(".new")
@@ -127,7 +145,7 @@ def golden_root() -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         # a mirror may be older than the ten days that Debian's lists are valid for
         old_lists = '--aptopt=Acquire::Check-Valid-Until "false"'
-        host("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", old_lists, "bookworm", new)
+        host("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", old_lists, "bookworm", new)
         # a machine makes its own identity at its first boot
         (new / "etc" / "machine-id").write_text("")
         new.rename(golden)
@@ -135,12 +153,12 @@ def golden_root() -> Path:
 
 
 @contextmanager
-def _fresh_root(builds: Iterable[Path]) -> Iterator[Path]:
-    golden, folder = golden_root(), CACHE / NAME
+def _fresh_root(name: str, packages: str, builds: Iterable[Path]) -> Iterator[Path]:
+    golden, folder = golden_root(packages), CACHE / name
     root = folder / "root"
     _discard(folder)
-    for name in ("upper", "work", "root"):
-        (folder / name).mkdir(parents=True)
+    for layer in ("upper", "work", "root"):
+        (folder / layer).mkdir(parents=True)
     # before it is mounted: nothing can be linked into a mount
     for build in builds:
         target = folder / "upper" / GIVEN.lstrip("/") / build.relative_to(build.parents[3])
@@ -153,9 +171,9 @@ def _fresh_root(builds: Iterable[Path]) -> Iterator[Path]:
             target = root / str(source).lstrip("/")
             target.unlink(missing_ok=True)
             shutil.copyfile(source, target)
-        (root / "etc" / "hostname").write_text(f"{NAME}\n")
+        (root / "etc" / "hostname").write_text(f"{name}\n")
         # Debian's installer and its images for containers and clouds write it; mmdebstrap does not
-        (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {NAME}\n")
+        (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
         for timer in DAILY:
             (root / "etc" / "systemd" / "system" / f"{timer}.timer").symlink_to("/dev/null")
         yield root
@@ -172,18 +190,18 @@ def _discard(folder: Path) -> None:
 
 
 @contextmanager
-def _control_groups() -> Iterator[list[Path]]:
+def _control_groups(name: str) -> Iterator[list[Path]]:
     """Make a control group for the machine in every hierarchy, so that its systemd touches none of the host's."""
     top = Path("/sys/fs/cgroup")
     hierarchies = [top] if (top / "cgroup.procs").exists() else [path for path in top.iterdir() if path.is_mount()]
-    groups = [hierarchy / NAME for hierarchy in hierarchies]
+    groups = [hierarchy / name for hierarchy in hierarchies]
     try:
         for group in groups:
             group.mkdir(exist_ok=True)
-            for name in ("cpuset.cpus", "cpuset.mems"):
+            for setting in ("cpuset.cpus", "cpuset.mems"):
                 # a group of version 1 starts without any processor, and takes nobody in
-                if (group / name).exists() and not (group / name).read_text().strip():
-                    (group / name).write_text((group.parent / name).read_text())
+                if (group / setting).exists() and not (group / setting).read_text().strip():
+                    (group / setting).write_text((group.parent / setting).read_text())
         yield groups
     finally:
         _until(lambda: all(_remove_group(group) for group in groups), 60, "the control groups of the machine are empty")
@@ -197,18 +215,18 @@ def _remove_group(group: Path) -> bool:
 
 
 @contextmanager
-def _nspawn(root: Path, groups: list[Path]) -> Iterator[int]:
+def _nspawn(name: str, root: Path, groups: list[Path], more: Sequence[str]) -> Iterator[int]:
     def enter_groups() -> None:
         for group in groups:
             (group / "cgroup.procs").write_text("0")
 
     # it ends with this process, also when that is killed, and the machine ends with it
-    command = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", f"--machine={NAME}", f"--directory={root}"]
+    command = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", f"--machine={name}", f"--directory={root}"]
     options = ["--quiet", "--boot", "--console=passive", "--register=no", "--keep-unit", "--link-journal=no"]
     log = root.parent / "console.log"
     with log.open("wb") as console:
         process = subprocess.Popen(
-            [*command, *options, "--private-network", "--resolv-conf=off"],
+            [*command, *options, *more, "--private-network", "--resolv-conf=off"],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

@@ -46,11 +46,11 @@ def day() -> Iterator[Day]:
         yield Day(machine, services, traces(machine), machine.firewall())
 
 
-def builds() -> list[Path]:
+def builds(but_for: str = MADE_THERE) -> list[Path]:
     """The builds that the tests' own cache has, but for the one that the machine makes."""
     cache = Path(os.environ.get("HPCHUB_DEMO_CACHE") or REPOSITORY / ".cache" / "demo")
     current = (cache / "environments").glob("*/*/current")
-    return sorted(link.resolve() for link in current if link.parts[-3] != MADE_THERE)
+    return sorted(link.resolve() for link in current if link.parts[-3] != but_for)
 
 
 def demo(machine: Machine, verb: str) -> Result:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def hub() -> Iterator[Hub]:
 class Job:
     """One run of the bootstrap in an environment whose notebook server is this program."""
 
-    def __init__(self, folder: Path, server: str | None, hub_url: str, source: str = SOURCE) -> None:
+    def __init__(self, folder: Path, server: str | None, hub_url: str, source: str, more: Mapping[str, str]) -> None:
         (folder / "bin").mkdir()
         python = folder / "bin" / "python"
         python.symlink_to(os.path.realpath(sys.executable))
@@ -129,6 +129,7 @@ class Job:
                     "HPCHUB_ADDRESS": "127.0.0.1",
                     # A site's proxy for the outside world, which must not be asked for the hub.
                     "http_proxy": "http://127.0.0.1:9",
+                    **more,
                 },
             )
         assert self.process.stdin is not None
@@ -154,8 +155,8 @@ class Job:
 
 
 @contextlib.contextmanager
-def job(folder: Path, server: str | None, hub_url: str, source: str = SOURCE) -> Iterator[Job]:
-    running = Job(folder, server, hub_url, source)
+def job(folder: Path, server: str | None, hub_url: str, source: str = SOURCE, **more: str) -> Iterator[Job]:
+    running = Job(folder, server, hub_url, source, more)
     try:
         yield running
     finally:
@@ -177,6 +178,12 @@ def test_a_server_that_listens_is_reported_with_its_port(tmp_path: Path, hub: Hu
         url = f"http://127.0.0.1:{port}/user/ada/"
         assert ask(port) == ["/", ["--ServerApp.port_retries=0"], url]
     assert set(hub.requests) == {(f"/hub/api/hpchub/sessions/{SESSION}", f"token {SECRET}")}
+
+
+def test_a_server_is_told_for_how_long_the_hub_s_word_counts(tmp_path: Path, hub: Hub) -> None:
+    with job(tmp_path, SERVES, hub.url, HPCHUB_CACHE_SECONDS="30"):
+        until(lambda: "ready" in hub.phases, "ready", SECONDS)
+        assert ask(hub.reports[1]["port"])[1] == ["--ServerApp.port_retries=0", "--HubOAuth.cache_max_age=30"]
 
 
 def test_the_token_is_in_no_argument_and_no_log(tmp_path: Path, hub: Hub) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from hpchub.catalogue.budget import Budget
+from hpchub.catalogue.doors import ReserverSettings
 from hpchub.catalogue.model import Catalogue, Profile
-from hpchub.catalogue.site import Budgets, ReserverSettings
+from hpchub.catalogue.site import Budgets
 from hpchub.console.capacity import Finding, Planned, Severity, any_missing, entitled_people, findings, reservation_of
 from hpchub.console.reservation import Wanted
 from hpchub.slurm.model import (

@@ -139,15 +139,43 @@ def test_the_console_may_do_little_and_everybody_may_visit_it() -> None:
     assert "command" not in service and service["timeout"] == 1
     roles = {role["name"]: role for role in hub.load_roles}
     assert roles["hpchub-console"]["services"] == ["events"]
-    assert set(roles["hpchub-console"]["scopes"]) == config.CONSOLE_SCOPES <= set(scope_definitions)
+    assert config.CONSOLE_SCOPES <= set(scope_definitions)
+    # of users it makes those of the pool, and has no word in others
+    pool = {f"admin:users!user=seat{number:02}" for number in range(1, 41)}
+    assert set(roles["hpchub-console"]["scopes"]) == config.CONSOLE_SCOPES | pool
     assert roles["user"]["scopes"] == ["self", "access:services!service=events"]
 
 
 def test_a_site_without_a_console_has_no_service_for_it(site_file: Path) -> None:
-    site_file.write_text(re.sub(r"(?m)^console:.*$", "", site_file.read_text()))
+    site_file.write_text(re.sub(r"(?ms)^console:$.*?^$", "", site_file.read_text()))
     hub = read().JupyterHub
-    assert [service["name"] for service in hub.services] == ["hpchub-admin"]
-    assert [role["name"] for role in hub.load_roles] == ["hpchub-admin"]
+    assert [service["name"] for service in hub.services] == ["hpchub-admin", "hpchub-metrics"]
+    assert [role["name"] for role in hub.load_roles] == ["hpchub-admin", "hpchub-metrics"]
+
+
+@pytest.mark.usefixtures("site_file")
+def test_who_asks_for_metrics_may_do_nothing_else() -> None:
+    hub = read().JupyterHub
+    (role,) = (each for each in hub.load_roles if each.get("services") == ["hpchub-metrics"])
+    assert role["scopes"] == ["read:metrics"] and "read:metrics" in scope_definitions
+
+
+def test_a_hub_that_starts_its_proxy_has_no_token_for_it(site_file: Path) -> None:
+    settings = read()
+    assert settings.ConfigurableHTTPProxy.should_start is True
+    assert "hpchub-proxy" not in {service["name"] for service in settings.JupyterHub.services}
+    assert not (site_file.parent.parent / "hub" / "secrets" / config.ROUTES_TOKEN).exists()
+
+
+def test_a_proxy_of_its_own_may_ask_for_its_routes_and_nothing_else(site_file: Path) -> None:
+    text = site_file.read_text()
+    site_file.write_text(text.replace("  state_folder:", "  starts_proxy: false\n  state_folder:"))
+    settings = read()
+    assert settings.ConfigurableHTTPProxy.should_start is False
+    (service,) = (each for each in settings.JupyterHub.services if each["name"] == "hpchub-proxy")
+    (role,) = (each for each in settings.JupyterHub.load_roles if each.get("services") == ["hpchub-proxy"])
+    assert (len(service["api_token"]), role["scopes"]) == (64, ["proxy"])
+    assert "proxy" in scope_definitions
 
 
 def test_a_sites_own_file_has_the_last_word(site_file: Path) -> None:
@@ -254,3 +282,16 @@ def test_every_admin_scope_is_one_of_jupyterhubs() -> None:
 def test_the_hub_hands_no_variable_of_its_own_to_jobs(site_file: Path) -> None:
     assert read().SiteSpawner.env_keep == []
     assert "HPCHUB_SITE" in os.environ
+
+
+def test_the_database_is_the_one_that_the_site_names_in_a_closed_file(site_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "database-url"
+    file.write_text("postgresql+psycopg:///jupyterhub?host=/run/postgresql\n")
+    site_file.write_text(
+        site_file.read_text().replace("  state_folder:", f'  database_url_file: "{file}"\n  state_folder:')
+    )
+    file.chmod(0o640)
+    with pytest.raises(CatalogueError, match="can be read by other users: chmod 600"):
+        read()
+    file.chmod(0o600)
+    assert read().JupyterHub.db_url == "postgresql+psycopg:///jupyterhub?host=/run/postgresql"

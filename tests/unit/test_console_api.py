@@ -40,6 +40,15 @@ async def test_a_trainer_creates_an_event_and_the_hub_knows_it(console: Console)
             "reservation": "s_tra_school",
             "profiles": ["general/pytorch"],
             "size": "small",
+            "rehearsal": None,
+            "messages": [],
+            "hands": [],
+            "helpers": [],
+            "seats": [],
+            "trainers": ["carla"],
+            "teams": [],
+            "material": None,
+            "folders": False,
         }
     ]
 
@@ -67,7 +76,7 @@ async def test_only_trainers_create_events(console: Console, who: str) -> None:
         ({"by_code": False}, "by_code"),
         ({"seats": 0}, "seats"),
         ({"seats": "2"}, "seats"),
-        ({"teams": 3}, "teams: Extra inputs are not permitted"),
+        ({"rooms": 3}, "rooms: Extra inputs are not permitted"),
         ({"profile": "general/*"}, "profile"),
         ({"allocation": "a b"}, "allocation"),
         ({"title": " "}, "title"),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from hpchub.catalogue.material import Material
 from hpchub.console import forms
 from hpchub.console.plans import Plan
 from hpchub.console.signin import BASE, COOKIE, STATE_COOKIE
@@ -304,7 +305,7 @@ async def test_what_is_not_there_is_said(console: Console, path: str) -> None:
 
 def test_a_form_has_every_field_of_a_plan() -> None:
     # patterns of further profiles are for scripts
-    assert {*forms.LABELS, "more_profiles"} == set(Plan.model_fields)
+    assert {*forms.LABELS, "more_profiles", "material"} - set(Material.model_fields) == set(Plan.model_fields)
 
 
 def test_times_of_the_form_are_those_of_the_site() -> None:

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from hpchub.console.accounts import AGAIN_SECONDS, Accounts
 from hpchub.console.rounds import once
 from tests.unit.data.console import HOUR, NINE, Console, session
 
@@ -44,7 +45,17 @@ async def test_a_report_counts_people_waits_failures_and_gpu_hours(tmp_path: Pat
     await once(console.verbs)
     told = (await console.ask("carla", "GET", "/events/gpu-school/report")).json()
     lines = {line["name"]: line for line in told.pop("lines")}
-    assert told == {"seats": 2, "came": 2, "sessions": 4, "failures": 1, "hours": 3.5, "gpu_hours": 4.5}
+    assert told.pop("failed") == [
+        {
+            "name": "bruno",
+            "ended_epoch": NINE + HOUR // 2,
+            "ending": "out-of-memory",
+            "cluster": "leonardo",
+            "job_id": "17",
+        }
+    ]
+    hours = {"hours": 3.5, "gpu_hours": 4.5, "core_hours": None, "accounted": False}
+    assert told == {"seats": 2, "came": 2, "sessions": 4, "failures": 1, **hours}
     assert lines["ada"] == {
         "name": "ada",
         "joined": "2030-03-17 17:46",
@@ -54,8 +65,63 @@ async def test_a_report_counts_people_waits_failures_and_gpu_hours(tmp_path: Pat
         "waited_minutes": 5.0,
         "hours": 2.0,
         "gpu_hours": 3.0,
+        "core_hours": None,
+        "accounted": False,
     }
     assert (lines["bruno"]["failures"], lines["carla"]["by"]) == (1, "trainer")
+
+
+async def test_hours_are_those_of_slurm_s_accounting_as_soon_as_it_has_them(tmp_path: Path) -> None:
+    console = await school(tmp_path)
+    console.hub.sessions = [
+        ran("ada", 1, NINE, NINE + HOUR, job_id="1"),
+        ran("bruno", 2, NINE, NINE + HOUR, job_id="2", gpus=2),
+        ran("carla", 3, NINE, None, job_id="3"),
+    ]
+    await once(console.verbs)
+    accounts = Accounts(console.verbs)
+    console.hub.accounted = {
+        "1": {"seconds": HOUR - 36, "gpus": 1, "core_hours": 7.92},
+        "3": {"seconds": 17, "gpus": 1, "core_hours": 1.0},
+    }
+    await accounts.keep()
+    told = (await console.ask("carla", "GET", "/events/gpu-school/report")).json()
+    lines = {line["name"]: line for line in told["lines"]}
+    assert (lines["ada"]["hours"], lines["ada"]["core_hours"], lines["ada"]["accounted"]) == (0.99, 7.92, True)
+    assert (lines["bruno"]["gpu_hours"], lines["bruno"]["accounted"], told["accounted"]) == (2.0, False, False)
+    assert not lines["carla"]["accounted"], "it runs: what is told of it so far is not its end"
+
+    console.hub.sessions[2] = ran("carla", 3, NINE, NINE + HOUR, job_id="3")
+    console.hub.accounted |= {
+        "2": {"seconds": HOUR, "gpus": None, "core_hours": 16.0},
+        "3": {"seconds": HOUR, "gpus": 1, "core_hours": 8.0},
+    }
+    await once(console.verbs)
+    console.now_epoch += AGAIN_SECONDS
+    await accounts.keep()
+    told = (await console.ask("carla", "GET", "/events/gpu-school/report")).json()
+    assert (told["accounted"], told["hours"], told["gpu_hours"], told["core_hours"]) == (True, 2.99, 3.99, 31.92)
+    page = await console.visit("carla", "event/gpu-school/report")
+    assert "All hours are by Slurm’s accounting." in page.text and "Charged: 31.92 core-hours." in page.text
+    # the hub tells the same of a session for as long as it remembers it: what is accounted stays
+    await once(console.verbs)
+    assert (await console.ask("carla", "GET", "/events/gpu-school/report")).json() == told
+
+
+async def test_a_cluster_whose_accounting_is_silent_is_asked_again_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    console = await school(tmp_path)
+    console.hub.sessions = [ran("ada", 1, NINE, NINE + HOUR, job_id="1")]
+    await once(console.verbs)
+    accounts = Accounts(console.verbs)
+    console.hub.away = True
+    await accounts.keep()
+    console.hub.away = False
+    console.hub.accounted = {"1": {"seconds": 5, "gpus": 1, "core_hours": 0.1}}
+    await accounts.keep()
+    assert console.verbs.store.used("gpu-school")[0].accounted_seconds is None, "not before its time"
+    console.now_epoch += AGAIN_SECONDS
+    await accounts.keep()
+    assert console.verbs.store.used("gpu-school")[0].accounted_seconds == 5
 
 
 async def test_who_had_a_seat_and_did_not_come_is_in_it_with_nothing(tmp_path: Path) -> None:
@@ -91,5 +157,9 @@ async def test_the_page_and_the_file_have_the_same_lines(tmp_path: Path) -> None
     assert file.headers["Content-Type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(file.text)))
     assert [(row["name"], row["gpu_hours"]) for row in rows] == [("ada", "1.0"), ("bruno", "0.0")]
+    file = await console.visit("carla", "event/gpu-school/sessions.csv")
+    (row,) = csv.DictReader(io.StringIO(file.text))
+    assert (row["name"], row["job_id"], row["gpu_hours"], row["accounted"]) == ("ada", "17", "1.0", "False")
     for who in ("ada", "teresa"):
-        assert (await console.visit(who, "event/gpu-school/report.csv")).status_code == 404
+        for name in ("report", "sessions"):
+            assert (await console.visit(who, f"event/gpu-school/{name}.csv")).status_code == 404

@@ -122,9 +122,9 @@ async def test_the_page_has_a_tile_for_each_seat_and_keeps_itself_up_to_date(roo
     room.hub.sessions = [session("ada"), session("bruno", "ended", ending="out-of-memory", sentence="<b>Too big</b>")]
     page = await room.visit("carla", "event/gpu-school/room")
     assert re.findall(r'data-seat="([a-z]+)" data-state="([a-z]+)"', page.text) == [
-        ("ada", "working"),
         ("bruno", "failed"),
-    ]
+        ("ada", "working"),
+    ], "what needs a trainer stands first"
     assert "&lt;b&gt;Too big" in page.text
     token = room.sign_in.form_token("carla")
     fetched = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
@@ -161,3 +161,16 @@ async def test_a_room_starts_in_waves_and_looks_do_not_wait_for_them() -> None:
     await asyncio.gather(*starts)
     assert most == AT_ONCE
     await hub.aclose()
+
+
+async def test_what_was_not_started_before_the_end_is_no_failure_after_it(tmp_path: Path) -> None:
+    console = Console(tmp_path)
+    await console.create(people=["ada"])
+    console.now_epoch, console.hub.refusal = NINE, "No place."
+    await console.ask("carla", "POST", "/events/gpu-school/room/start")
+    await console.rooms.settled()
+    (seat,) = (await console.ask("carla", "GET", "/events/gpu-school/room")).json()
+    assert seat["state"] == "failed"
+    await console.ask("carla", "POST", "/events/gpu-school/close")
+    (seat,) = (await console.ask("carla", "GET", "/events/gpu-school/room")).json()
+    assert (seat["state"], seat["says"]) == ("away", "")

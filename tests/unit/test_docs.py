@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from demo import __main__ as demo
 from devcluster.__main__ import build_parser
-from hpchub.catalogue import appearance, console, fields, model, sign_in, site
+from hpchub.catalogue import appearance, console, doors, fields, model, sign_in, site
 from hpchub.catalogue.choice import Choice, accept
 from hpchub.catalogue.event import Event
 from hpchub.catalogue.load import load_catalogue, load_site
@@ -148,8 +148,8 @@ TABLES: list[tuple[Path, str, type[BaseModel]]] = [
     (SITE_FILE, "An announcement", appearance.Announcement),
     (SITE_FILE, "`own_environments`", site.OwnEnvironments),
     (SITE_FILE, "`hub`", site.HubSettings),
-    (SITE_FILE, "`launcher`", site.LauncherSettings),
-    (SITE_FILE, "`reservations`", site.ReserverSettings),
+    (SITE_FILE, "`launcher`", doors.LauncherSettings),
+    (SITE_FILE, "`reservations`", doors.ReserverSettings),
     (SITE_FILE, "`sign_in`", site.SignIn),
     (SITE_FILE, "`oidc`", sign_in.OpenIdConnect),
     (SITE_FILE, "`account`", sign_in.Accounts),

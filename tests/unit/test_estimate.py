@@ -16,10 +16,10 @@ from hpchub.errors import LauncherError
 from hpchub.jobs.estimates import AGAIN_SECONDS, Answer, Estimates
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.session import Phase, Session
+from hpchub.signal import Signal
 from hpchub.slurm.model import ClusterView, JobState
 from spawners import estimate
 from spawners.estimate import PLAN_SECONDS
-from spawners.signal import Signal
 from tests.unit.data.job_request import JOB, REQUEST
 
 SOON = int(time.time()) + 3600

@@ -200,3 +200,21 @@ def test_a_set_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None
 def test_what_people_may_start_is_asked_at_one_moment() -> None:
     person = replace(carla(), asks_epoch=NOW + 90 * 60 - 1)
     assert accept(CHOICE, demo_catalogue(), person, VIEWS).minutes == 1
+
+
+def test_a_person_reads_the_last_message_that_is_for_them(tmp_path: Path) -> None:
+    def says(text: str, epoch: int, to: list[str] | None = None) -> dict[str, Any]:
+        return {"epoch": epoch, "who": "teresa", "says": text, "to": to}
+
+    keeper = EventKeeper(tmp_path / "events.json")
+    school = event(members=["ada", "bruno"], messages=[says("Welcome", NOW - 9), says("For Blu", NOW - 8, ["ada"])])
+    other = event(slug="other", members=["bruno"], messages=[says("Newer", NOW - 5)], closes_epoch=NOW + 60)
+    keeper.replace((school, other))
+
+    def read(user: str, groups: tuple[str, ...] = (), at: float = NOW) -> str | None:
+        told = keeper.last_message(user, groups, at)
+        return told[1].says if told else None
+
+    assert [read("ada"), read("bruno"), read("dario")] == ["For Blu", "Newer", None]
+    assert read("bruno", at=NOW + 60) == "Welcome", "of an event that is open"
+    assert read("dario", ("school",)) == "Newer", "by a group"

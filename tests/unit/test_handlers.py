@@ -150,6 +150,7 @@ def test_a_session_tells_its_user_all_but_what_is_the_hubs() -> None:
         "account": "aifac_agri01",
         "qos": "normal",
         "gpus": 1,
+        "gpu_percent": None,
         "gpu_type": "a100",
         "cores": 8,
         "memory_mb": 122_880,
@@ -159,11 +160,13 @@ def test_a_session_tells_its_user_all_but_what_is_the_hubs() -> None:
         "node": None,
         "reason": None,
         "begun_epoch": 1000.0,
+        "active_epoch": None,
         "ends_epoch": None,
         "ended_epoch": None,
         "ending": None,
         "message": None,
         "log_tail": None,
+        "troubles": [],
     }
 
 

@@ -168,6 +168,31 @@ def test_a_log_is_named_by_its_session_and_by_nothing_else(changes: dict[str, An
         answer_to(json.dumps({**LOG, **changes}).encode(), POLICY)
 
 
+WIPE = {"verb": "wipe", "user": "ada", "cluster": "leonardo"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "seats", "sentence"),
+    [
+        ({}, ["seat01"], "ada is not one of the seats of the policy"),
+        ({}, None, "ada is not one of the seats of the policy"),
+        ({"path": "/"}, ["ada"], "unknown keys: path"),
+        ({"cluster": "other"}, ["ada"], "the cluster other is not one of leonardo, it4lia"),
+    ],
+)
+@pytest.mark.usefixtures("ada")
+def test_only_a_seat_of_the_policy_is_wiped(changes: dict[str, Any], seats: list[str] | None, sentence: str) -> None:
+    policy = POLICY if seats is None else {**POLICY, "seats": seats}
+    with pytest.raises(Refused, match=f"^{re.escape(sentence)}$"):
+        answer_to(json.dumps({**WIPE, **changes}).encode(), policy)
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_seat_is_wiped_as_itself() -> None:
+    with pytest.raises(AssertionError, match="acts as ada"):
+        answer_to(json.dumps(WIPE).encode(), {**POLICY, "seats": ["ada"]})
+
+
 @pytest.mark.parametrize("key", ["cluster", "session", "script", "environment"])
 @pytest.mark.usefixtures("ada")
 def test_nothing_of_a_submission_may_be_missing(key: str) -> None:

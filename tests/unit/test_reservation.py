@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hpchub.catalogue.site import ReserverSettings
+from hpchub.catalogue.doors import ReserverSettings
 from hpchub.console import reservation
 from hpchub.console.reservation import Wanted, can_be_made, name_of, nodes_for
 from hpchub.console.reserver import Made, Reserver

@@ -43,7 +43,7 @@ class Scontrol:
         self.path = folder / "scontrol"
         self.say(NOTHING)
         self.path.write_text(
-            f'#!/bin/sh\ncase "$*" in *show*) cat {folder}/shown; exit;; esac\n'
+            f'#!/bin/sh\ncase "$*" in *"show job "*) cat {folder}/job; exit;; *show*) cat {folder}/shown; exit;; esac\n'
             f'echo "$SLURM_CONF" > {folder}/conf; for word; do echo "$word"; done > {folder}/told\n'
             f"if [ -e {folder}/after ]; then mv {folder}/after {folder}/shown; fi\n"
             f"if [ -e {folder}/refuses ]; then cat {folder}/refuses >&2; exit 1; fi\n"
@@ -55,6 +55,9 @@ class Scontrol:
 
     def say_after(self, *lines: str) -> None:
         (self.folder / "after").write_text("".join(f"{each}\n" for each in lines))
+
+    def say_of_a_job(self, text: str) -> None:
+        (self.folder / "job").write_text(f"{text}\n")
 
     def refuse(self, words: str) -> None:
         (self.folder / "refuses").write_text(words)
@@ -99,6 +102,13 @@ CREATE: dict[str, Any] = {
 }
 CHANGE: dict[str, Any] = {"verb": "change", "cluster": "leonardo", "name": "hpchub_school"}
 DELETE: dict[str, Any] = {"verb": "delete", "cluster": "leonardo", "name": "hpchub_school"}
+PROLONG: dict[str, Any] = {
+    "verb": "prolong",
+    "cluster": "leonardo",
+    "name": "hpchub_school",
+    "ends_epoch": ENDS,
+    "jobs": ["17"],
+}
 
 
 def ask(scontrol: Scontrol, request: object) -> dict[str, Any]:
@@ -387,3 +397,103 @@ def test_old_pythons_can_read_it_and_it_needs_the_standard_library_alone() -> No
     }
     imported |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= sys.stdlib_module_names
+
+
+# More time for jobs
+
+
+def job(
+    name: str = "hpchub",
+    state: str = "RUNNING",
+    reservation: str = "hpchub_school",
+    ends: int = BEGINS + HOUR,
+    comment: str = "v=1&session=ab",
+) -> str:
+    """What Slurm says of job 17, its owner's words where they stand in it (verbatim order of 22.05 and later)."""
+    held = f" Reservation={reservation}" if reservation else ""
+    return (
+        f"JobId=17 JobName={name} UserId=seat01(1101) Account=tra26_hack QOS=normal JobState={state} "
+        f"Reason=None Dependency=(null) RunTime=00:10:00 TimeLimit=01:00:00 SubmitTime={BEGINS} StartTime={BEGINS} "
+        f"EndTime={ends} Deadline=N/A Partition=boost_usr_prod NodeList=lrdn0001 Features=(null){held} "
+        f"OverSubscribe=OK Contiguous=0 Licenses=(null) Network=(null) Command=(null) WorkDir=/home/seat01 "
+        f"Comment={comment} Power="
+    )
+
+
+def test_a_running_job_in_the_reservation_lasts_as_long_as_was_asked_for(scontrol: Scontrol) -> None:
+    scontrol.say(line("hpchub_school"))
+    scontrol.say_of_a_job(job())
+    assert ask(scontrol, {**PROLONG, "ends_epoch": BEGINS + 2 * HOUR}) == {"ok": True, "jobs": ["17"]}
+    assert scontrol.told == ["--all", "--oneliner", "update", "JobId=17", "TimeLimit=120"]
+
+
+def test_no_job_outlasts_its_reservation(scontrol: Scontrol) -> None:
+    scontrol.say(line("hpchub_school"))
+    scontrol.say_of_a_job(job())
+    assert ask(scontrol, {**PROLONG, "ends_epoch": ENDS + DAY})["jobs"] == ["17"]
+    assert scontrol.told[-1] == "TimeLimit=480"
+
+
+FAKE = "UserId=root(0) JobState=RUNNING Reservation=hpchub_school StartTime=1 EndTime=2"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        job(ends=ENDS),
+        job(state="PENDING"),
+        job(state="COMPLETING"),
+        job(name="train"),
+        job(name="hpchub2"),
+        job(reservation=""),
+        job(reservation="s_tra_course"),
+        job(reservation="hpchub_other"),
+        job(name="hpchub Reservation=hpchub_school", reservation=""),
+        job(name=f"hpchub {FAKE}", reservation=""),
+        job(name=f"hpchub {FAKE} OverSubscribe=OK", reservation=""),
+        job(comment="Reservation=hpchub_school", reservation=""),
+        job(comment=f"OverSubscribe=OK {FAKE}", reservation=""),
+        job().replace("JobId=17", "JobId=170"),
+        job().replace(f"StartTime={BEGINS}", "StartTime=Unknown"),
+        "",
+    ],
+    ids=range(16),
+)
+def test_a_job_that_is_none_of_ours_or_lasts_as_long_already_stays_as_it_is(scontrol: Scontrol, said: str) -> None:
+    scontrol.say(line("hpchub_school"))
+    scontrol.say_of_a_job(said)
+    assert ask(scontrol, PROLONG) == {"ok": True, "jobs": []}
+    assert scontrol.told == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "s_tra_course"},
+        {"name": "hpchub_gone"},
+        {"jobs": "17"},
+        {"jobs": [17]},
+        {"jobs": ["17 Partition=x"]},
+        {"jobs": ["17,18"]},
+        {"jobs": ["-1"]},
+        {"jobs": ["1"] * 51},
+        {"jobs": None},
+        {"ends_epoch": None},
+        {"minutes": 60},
+        {"cluster": "elsewhere"},
+    ],
+    ids=str,
+)
+def test_a_prolongation_that_is_not_of_its_form_is_refused(scontrol: Scontrol, wrong: dict[str, Any]) -> None:
+    scontrol.say(line("hpchub_school"))
+    scontrol.say_of_a_job(job())
+    with pytest.raises(Refused):
+        ask(scontrol, {**PROLONG, **wrong})
+    assert scontrol.told == []
+
+
+def test_one_job_that_slurm_does_not_change_keeps_no_other_from_it(scontrol: Scontrol) -> None:
+    scontrol.say(line("hpchub_school"))
+    scontrol.say_of_a_job(job())
+    scontrol.refuse("Job update not available right now")
+    assert ask(scontrol, {**PROLONG, "jobs": ["17", "17"]}) == {"ok": True, "jobs": []}

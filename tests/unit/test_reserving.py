@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from hpchub.catalogue.site import ReserverSettings
+from hpchub.catalogue.doors import ReserverSettings
 from hpchub.console.reserver import Reserver
 from hpchub.console.reserving import QUIET_SECONDS, RETRY_SECONDS, Reservations
-from tests.unit.data.console import HOUR, NINE, Console, SmallHub, plan
+from tests.unit.data.console import HOUR, NINE, Console, SmallHub, catalogue_with_approval, plan, session
 from tests.unit.data.world import demo_catalogue
 
 NAME = "hpchub_gpu-school"
@@ -46,12 +46,18 @@ class RoomyHub(SmallHub):
     alike: bool = True
     """Whether what Slurm has is what the event needs."""
     questions: int = 0
+    nodes: int = 1
+    """As many as it has."""
+    wants: dict[str, Any] = field(default_factory=dict)
+    """What the event needs by now, where that is something else."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/hpchub/capacity") and not self.away:
             self.questions += 1
-            told = {"missing": False, "findings": [], "reservation": WANTED, "reserved_until_epoch": self.until_epoch}
-            return httpx.Response(200, json={**told, "reserved_alike": self.alike, "associated": ["carla"]})
+            there = {"starts_epoch": WANTED["starts_epoch"], "ends_epoch": self.until_epoch, "nodes": self.nodes}
+            told = {"missing": False, "findings": [], "reservation": {**WANTED, **self.wants}}
+            told |= {"reserved": there if self.until_epoch else None, "reserved_alike": self.alike}
+            return httpx.Response(200, json={**told, "associated": ["carla"]})
         return super().__call__(request)
 
 
@@ -322,4 +328,114 @@ async def test_a_reservation_that_ends_too_early_lasts_until_the_event_ends(worl
     await world.round()
     assert world.door.asked[1:] == [
         {"verb": "change", "cluster": "leonardo", "name": NAME, "ends_epoch": NINE + 8 * HOUR}
+    ]
+
+
+async def changed(world: World, **changes: Any) -> None:
+    """Carla changes the school."""
+    answer = await world.console.ask("carla", "PATCH", f"/events/{SLUG}", changes)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_changed_event_changes_its_reservation_in_one_request(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.hub.until_epoch = NINE + 8 * HOUR
+    await world.round()
+    starts, ends = NINE + 2 * HOUR, NINE + 7 * HOUR
+    await changed(world, seats=9, starts_epoch=starts, ends_epoch=ends)
+    world.hub.wants = {"nodes": 3, "starts_epoch": starts - 1800, "ends_epoch": ends}
+    await world.round()
+    assert world.door.asked[1:] == [
+        {
+            "verb": "change",
+            "cluster": "leonardo",
+            "name": NAME,
+            "nodes": 3,
+            "starts_epoch": starts - 1800,
+            "ends_epoch": ends,
+        }
+    ]
+    assert (await world.record())[-1] == "reservation-changed"
+
+
+async def test_the_reservation_of_an_event_that_is_open_only_grows(world: World) -> None:
+    await world.console.create(reservation=NAME, seats=9)
+    await world.round()
+    world.hub.until_epoch, world.hub.nodes = NINE + 8 * HOUR, 3
+    world.console.now_epoch = NINE
+    await changed(world, seats=4, ends_epoch=NINE + 5 * HOUR)
+    world.hub.wants = {"nodes": 1, "starts_epoch": None, "ends_epoch": NINE + 5 * HOUR}
+    await world.round()
+    assert world.door.verbs == ["create"]
+
+
+async def test_an_event_that_was_approved_changed_and_refused_leaves_no_reservation(world: World) -> None:
+    world.console.catalogue = catalogue_with_approval()
+    await world.console.create(reservation=NAME)
+    await world.console.ask("admin", "POST", f"/events/{SLUG}/approve")
+    await world.round()
+    world.hub.until_epoch = NINE + 8 * HOUR
+    assert (await world.console.ask("carla", "PATCH", f"/events/{SLUG}", {"seats": 5})).json()["state"] == "requested"
+    await world.round()
+    assert world.door.verbs == ["create"], "nobody has decided yet"
+    await world.console.ask("admin", "POST", f"/events/{SLUG}/refuse", {"reason": "Too many."})
+    await world.round()
+    assert world.door.verbs == ["create", "delete"]
+
+
+def running(name: str, job: str, ends_epoch: int) -> dict[str, Any]:
+    return session(name, job_id=job, ends_epoch=ends_epoch)
+
+
+async def test_notebooks_that_would_have_ended_with_an_event_last_as_long_as_it_does(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.hub.until_epoch = old = NINE + 8 * HOUR
+    world.console.now_epoch = NINE
+    world.hub.sessions = [
+        running("ada", "17", old - 60),
+        running("bruno", "18", old - 2 * HOUR),
+        session("dario", "queued", job_id="19", ends_epoch=None),
+    ]
+    new = old + HOUR
+    world.hub.wants = {"starts_epoch": None, "ends_epoch": new}
+    await world.console.ask("carla", "POST", f"/events/{SLUG}/extend", {"ends_epoch": new})
+    world.door.answer(json.dumps({**json.loads(MADE), "jobs": ["17"]}))
+    await world.round()
+    assert world.door.asked[1:] == [
+        {"verb": "change", "cluster": "leonardo", "name": NAME, "ends_epoch": new},
+        {"verb": "prolong", "cluster": "leonardo", "name": NAME, "ends_epoch": new, "jobs": ["17"]},
+    ], "the reservation first: no job outlasts it"
+    told = [(act.verb, act.detail) for act in world.console.verbs.store.record(SLUG)]
+    assert told[-1] == ("prolonged", "1 of 1")
+    world.console.now_epoch += 300
+    world.restart()
+    await world.round()
+    assert world.door.verbs.count("prolong") == 1
+
+
+async def test_a_site_whose_door_does_not_prolong_says_so_once_and_goes_on(world: World) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.hub.until_epoch = NINE + 9 * HOUR
+    world.console.now_epoch = NINE
+    world.hub.sessions = [running("ada", "17", NINE + 8 * HOUR)]
+    await world.console.ask("carla", "POST", f"/events/{SLUG}/extend", {"ends_epoch": NINE + 9 * HOUR})
+    world.door.answer(refused("refused", "verb must be one of create, change, delete"))
+    await world.round()
+    world.console.now_epoch += 300
+    await world.round()
+    assert world.door.verbs.count("prolong") == 1
+    assert "verb must be one of" in world.console.verbs.store.record(SLUG)[-1].detail
+
+
+async def test_an_event_without_a_reservation_of_its_own_prolongs_nothing(world: World) -> None:
+    await world.console.create(reservation="s_tra_school")
+    world.console.now_epoch = NINE
+    world.hub.sessions = [running("ada", "17", NINE + 8 * HOUR)]
+    await world.console.ask("carla", "POST", f"/events/{SLUG}/extend", {"ends_epoch": NINE + 9 * HOUR})
+    await world.round()
+    assert world.door.asked == [] and "prolong-asked" not in [
+        act.verb for act in world.console.verbs.store.record(SLUG)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from pydantic import ValidationError
 
 from hpchub.jobs import bootstrap, exits, script
 from hpchub.jobs.request import JobRequest, read_comment
+from hpchub.lab import packed
 from tests.unit.data.job_request import REQUEST, request, words_of
 
 GOLDEN = Path(__file__).parent / "data" / "job.sh"
-BOOTSTRAP = Path(bootstrap.__file__).read_text().rstrip("\n")
+BOOTSTRAP = re.sub(
+    '^BESIDE = "".*$', f"BESIDE = '{packed()}'", Path(bootstrap.__file__).read_text().rstrip("\n"), flags=re.MULTILINE
+)
 COMMANDS = GOLDEN.read_text().split("\n", 16)[16].replace("<bootstrap.py>", BOOTSTRAP).split("\n")
 """All lines after the one line of commands that the request decides."""
 MARK = "HPCHUB_BOOTSTRAP"

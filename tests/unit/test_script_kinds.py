@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from hpchub.catalogue.model import Catalogue, Environment
 from hpchub.jobs import bootstrap, exits, script
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.resolve import job_request
+from hpchub.lab import packed
 from tests.unit.data.job_request import request
 from tests.unit.data.world import ADA, VIEWS, demo_catalogue
 
 DATA = Path(__file__).parent / "data"
-BOOTSTRAP = Path(bootstrap.__file__).read_text().rstrip("\n")
+BOOTSTRAP = re.sub(
+    '^BESIDE = "".*$', f"BESIDE = '{packed()}'", Path(bootstrap.__file__).read_text().rstrip("\n"), flags=re.MULTILINE
+)
 MODULES = request(kind="module", environment="/etc/profile", modules=("python/3.11.7", "jupyterhub/6.1"))
 IMAGE = request(kind="apptainer", environment="/opt/images/pytorch.sif")
 

@@ -15,8 +15,9 @@ from babel.messages.pofile import read_po
 from markupsafe import Markup
 
 from hpchub.console import forms
-from hpchub.jobs import refusals, waiting
+from hpchub.jobs import refusals, troubles, waiting
 from hpchub.jobs.endings import CANCELLED_BY, SENTENCES
+from hpchub.lab import words
 from hpchub.pages import servers
 from hpchub.slurm import reasons
 from hpchub.text import FOLDER, LANGUAGES, Speech, language_of, translated
@@ -64,15 +65,30 @@ MESSAGES = sorted(
         *SENTENCES.values(),
         *CANCELLED_BY.values(),
         *refusals.TEXTS.values(),
+        *troubles.messages(),
         *waiting.messages(),
         *servers.messages(),
         *forms.messages(),
+        *words.messages(),
         *extracted(TEMPLATES, "jinja2"),
         *written(MODULES),
         *extracted(SCRIPTS, "javascript"),
     }
 )
-THE_SAME = {"burst buffer", "Cluster", "Job", "Log", "Notebook", "Password", "QOS", "{n} GPU", "{n} core", "{n} job"}
+THE_SAME = {
+    "Branch",
+    "burst buffer",
+    "Cluster",
+    "Job",
+    "Log",
+    "Notebook",
+    "Password",
+    "QOS",
+    "Team",
+    "{n} core",
+    "{n} GPU",
+    "{n} job",
+}
 """Words that other languages have taken over."""
 
 

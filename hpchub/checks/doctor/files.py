@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from hpchub.catalogue.doors import LauncherSettings, ReserverSettings
+from hpchub.catalogue.seats import pool_of
 from hpchub.checks.builds import check_build
 from hpchub.checks.doctor.deployment import Deployment
 from hpchub.checks.finding import Finding, Verdict, fault, fine, not_checked, warning
@@ -18,6 +20,8 @@ from hpchub.jobs import hpchub_launch, hpchub_reserve
 LITTLE_MB = 200
 """With less a database cannot be relied on."""
 ENOUGH_MB = 2000
+BEHIND_SOCKETS = Path("/usr/local/libexec")
+"""Where the programs lie that systemd's sockets start."""
 POLICY_KEYS = ("group", "uid_min", "uid_max", "clusters", "commands")
 
 
@@ -35,7 +39,7 @@ def catalogue(deployment: Deployment) -> Iterator[Finding]:
 def launcher(deployment: Deployment) -> Iterator[Finding]:
     """The program behind the door: only root may change it, and it is the one of this version; its policy."""
     policy = "hpchub-launch.json"
-    program = yield from _program("launcher", "door", deployment.site.launcher.door, policy, hpchub_launch.__file__)
+    program = yield from _program("launcher", "door", deployment.site.launcher, policy, hpchub_launch.__file__)
     if program:
         yield from _policy(deployment, program.with_name(policy))
 
@@ -45,16 +49,17 @@ def reserver(deployment: Deployment) -> Iterator[Finding]:
     settings = deployment.site.reservations
     if settings is not None:
         policy = "hpchub-reserve.json"
-        yield from _program("reserver", "reservations", settings.door, policy, hpchub_reserve.__file__)
+        yield from _program("reserver", "reservations", settings, policy, hpchub_reserve.__file__)
 
 
 def _program(
-    subject: str, other: str, door: Sequence[str], policy: str, source: str
+    subject: str, other: str, door: LauncherSettings | ReserverSettings, policy: str, source: str
 ) -> Generator[Finding, None, Path | None]:
     """Look at the program behind a door; give it if it is a file of this machine."""
-    program = Path(door[-1])
+    # Behind a socket its unit says which program it is; ours say this.
+    program = BEHIND_SOCKETS / policy.removesuffix(".json") if door.socket else Path(door.door[-1])
     if not program.is_absolute() or not program.is_file():
-        says = f"The door `{' '.join(door)}` does not end in a program of this machine, so its file was not looked at."
+        says = f"The door `{door.named}` does not end in a program of this machine, so its file was not looked at."
         yield not_checked(subject, says, f"The finding `{other}` says whether it works.")
         return None
     beside = program.with_name(policy)
@@ -91,7 +96,7 @@ def _policy(deployment: Deployment, path: Path) -> Iterator[Finding]:
     except ValueError as error:
         yield fault("policy", f"{path} is no JSON: {error}.", "Correct that line; until then nothing can be started.")
         return
-    wrong = list(_policy_problems(deployment, policy))
+    wrong = [*_policy_problems(deployment, policy), *_seat_problems(deployment, policy, path.with_name("hpchub-wipe"))]
     for says in wrong:
         yield fault("policy", f"{path}: {says}", "Correct the policy; it is read anew at each request.")
     if not wrong:
@@ -114,6 +119,8 @@ def _policy_problems(deployment: Deployment, policy: object) -> Iterator[str]:
         yield "uid_min and uid_max must be numbers."
     elif not 0 < policy["uid_min"] <= policy["uid_max"]:
         yield f"uid_min {policy['uid_min']} and uid_max {policy['uid_max']} allow nobody, or root."
+    if deployment.site.launcher.socket is not None and policy.get("peer") != deployment.hub_user:
+        yield f"peer is {policy.get('peer')!r}, and the hub runs as {deployment.hub_user}: its socket refuses it."
     here = [name for name in deployment.clients if deployment.site.clusters[name].ssh is None]
     unknown = sorted(set(here) - set(policy["clusters"]))
     if unknown:
@@ -122,6 +129,23 @@ def _policy_problems(deployment: Deployment, policy: object) -> Iterator[str]:
         program = policy["commands"].get(command) if isinstance(policy["commands"], dict) else None
         if not isinstance(program, str) or not os.access(program, os.X_OK):
             yield f"commands.{command} {program!r} is no program of this machine."
+
+
+def _seat_problems(deployment: Deployment, policy: object, program: Path) -> Iterator[str]:
+    """Look whether the homes of the pool of seats can be emptied, where the site says that they are."""
+    console, pool = deployment.site.console, pool_of(deployment.site)
+    if not pool or console is None or console.seats_after != "wipe" or not isinstance(policy, dict):
+        return
+    named = policy.get("seats", ())
+    lacking = [account for account in pool if account not in named]
+    if lacking:
+        yield f"its seats lack {len(lacking)} of the site's pool, {lacking[0]} for one: nobody could empty their homes."
+    commands = policy.get("commands")
+    squeue = commands.get("squeue") if isinstance(commands, dict) else None
+    if not isinstance(squeue, str) or not os.access(squeue, os.X_OK):
+        yield f"commands.squeue {squeue!r} is no program of this machine, and no home of a seat is emptied without it."
+    if not os.access(program, os.X_OK) or not _only_root_writes(program):
+        yield f"{program} is not there, or others than root can write it: it empties the homes of seats."
 
 
 def state_folder(deployment: Deployment) -> Iterator[Finding]:

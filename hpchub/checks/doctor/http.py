@@ -10,10 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 SECONDS = 10
+POST_SECONDS = 30
 
 
 class NoAnswer(Exception):
-    """Nothing answered; the text is the reason."""
+    """Nothing answered; the text is the reason.
+
+    Args:
+        reason: the reason.
+        nobody_listens: there is no process at this address.
+    """
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(str(reason))
+        self.nobody_listens = isinstance(reason, ConnectionRefusedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +57,28 @@ async def get(url: str, token: str = "") -> Answer:
 
     Raises :class:`NoAnswer`.
     """
-    return await asyncio.to_thread(_get, url, token)
+    return await asyncio.to_thread(_ask, "GET", url, token, SECONDS)
 
 
-def _get(url: str, token: str) -> Answer:
+def post(url: str, token: str) -> Answer:
+    """Send an empty POST.
+
+    Raises :class:`NoAnswer`.
+    """
+    return _ask("POST", url, token, POST_SECONDS)
+
+
+def _ask(method: str, url: str, token: str, seconds: float) -> Answer:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     headers = {"Authorization": f"token {token}"} if token else {}
     try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=SECONDS) as answer:  # noqa: S310 - the site's
+        request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - the site's own address
+        with opener.open(request, timeout=seconds) as answer:
             return Answer(answer.status, answer.read().decode(errors="replace"))
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, error.read().decode(errors="replace"))
     except urllib.error.URLError as error:
-        raise NoAnswer(str(error.reason)) from error
+        raise NoAnswer(error.reason) from error
     except OSError as error:
-        raise NoAnswer(str(error)) from error
+        raise NoAnswer(error) from error

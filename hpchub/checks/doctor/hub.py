@@ -61,7 +61,10 @@ async def _through_the_proxy(deployment: Deployment, version: str) -> list[Findi
         answer = await get(f"{url}/hub/api")
     except NoAnswer as error:
         says = f"Browsers cannot reach the hub: nothing answers at bind_url {url}: {error}."
-        return [fault("proxy", says, "Is the proxy running? The hub starts it anew within a minute if it died.")]
+        remedy = "Is the proxy running? The hub starts it anew within a minute if it died."
+        if not deployment.site.hub.starts_proxy:
+            remedy = "Is the proxy running? `systemctl status hpchub-proxy.service` says so, and why not."
+        return [fault("proxy", says, remedy)]
     if answer.json.get("version") != version:
         says = f"At bind_url {url} something else answers than this hub (status {answer.status})."
         return [fault("proxy", says, "Is another program on that port? Compare `bind_url` with the proxy's settings.")]

@@ -13,6 +13,7 @@ import httpx
 
 from hpchub.catalogue.model import Catalogue
 from hpchub.console.app import application
+from hpchub.console.cards import Seal
 from hpchub.console.database import migrate, opened
 from hpchub.console.hub import Hub
 from hpchub.console.people import Caller
@@ -33,6 +34,7 @@ CALLERS = {
     "bruno": Caller("bruno"),
     "dario": Caller("dario", frozenset({"school"})),
     "script": Caller("script", admin=True, person=False),
+    "hub": Caller("events", person=False, hub=True),
 }
 
 
@@ -73,6 +75,17 @@ class SmallHub:
     asked: dict[str, Any] = field(default_factory=dict)
     """The last question about capacity."""
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    spent: dict[str, int] = field(default_factory=dict)
+    """Cards of temporary seats that were used, by their digests."""
+    strangers: frozenset[str] = frozenset()
+    """Names of whom it knows no users."""
+    known: list[str] = field(default_factory=list)
+    """Users that were made of the pool's accounts."""
+    handed_over: list[str] = field(default_factory=list)
+    not_clean: str = ""
+    """Why no seat can be handed over."""
+    accounted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What Slurm's accounting has, by job."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -87,9 +100,24 @@ class SmallHub:
             self.asked = json.loads(request.content)
             may_pay = [name for name in self.asked["plan"]["people"] if name in self.associated]
             told = {"missing": True, "findings": self.findings, "reservation": None, "associated": may_pay}
+            told |= {"reserved": None, "reserved_alike": False}
             return httpx.Response(200, json=told)
+        if parts == ["hpchub", "accounting"]:
+            asked = json.loads(request.content)["jobs"]
+            return httpx.Response(200, json={job: self.accounted[job] for job in asked if job in self.accounted})
         if parts == ["hpchub", "sessions"]:
             return httpx.Response(200, json=self.sessions)
+        if parts == ["hpchub", "cards"]:
+            return httpx.Response(200, json={"spent": self.spent})
+        if parts[:2] == ["hpchub", "seats"]:
+            refused = {"status": 409, "message": self.not_clean}
+            self.handed_over += [] if self.not_clean else [parts[2]]
+            return httpx.Response(409, json=refused) if self.not_clean else httpx.Response(204)
+        if request.method == "POST" and len(parts) == 2:
+            self.known.append(parts[1])
+            return httpx.Response(201, json={"name": parts[1]})
+        if parts[1] in self.strangers - {*self.known}:
+            return httpx.Response(404, json={"status": 404, "message": "Not Found"})
         mine = self.servers.setdefault(parts[1], {})
         if request.method == "GET":
             stopped_too = request.url.params.get("include_stopped_servers") == "1"
@@ -118,10 +146,11 @@ class Known(SignIn):
 
 
 class Console:
-    """The application with a clock that the test moves."""
+    """The application with a clock that the test moves, on SQLite where no other database is named."""
 
-    def __init__(self, folder: Path, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, folder: Path, catalogue: Catalogue | None = None, database: str = "") -> None:
         self.folder, self.catalogue = folder, catalogue or demo_catalogue()
+        self.database = database or f"sqlite:///{folder / 'console.sqlite'}"
         self.now_epoch: float = NINE - 24 * HOUR
         self.hub = SmallHub()
         self.sign_in = Known()
@@ -129,13 +158,14 @@ class Console:
 
     def start(self) -> None:
         """Begin with nothing but what is on the disk."""
-        engine = opened(f"sqlite:///{self.folder / 'console.sqlite'}")
+        engine = opened(self.database)
         migrate(engine)
         clock: Callable[[], float] = lambda: self.now_epoch  # noqa: E731 - a test's clock
         hub = Hub("http://hub/hub/api", "f" * 32, httpx.MockTransport(self.hub))
-        self.verbs = Verbs(Store(engine), hub, lambda: self.catalogue, clock)
+        self.verbs = Verbs(Store(engine), hub, lambda: self.catalogue, Seal("cd" * 32), clock)
         self.app = application(self.verbs, self.sign_in, with_rounds=False)
         self.rooms: Rooms = self.app.state.rooms
+        self.app.state.helps.looks.seconds = -1
 
     async def ask(self, who: str, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Ask the API; nobody asks where the name is empty."""

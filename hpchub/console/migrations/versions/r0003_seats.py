@@ -19,12 +19,15 @@ def upgrade() -> None:
             sa.Column("team", sa.String(63), nullable=True),
             sa.Column("hand_epoch", sa.BigInteger(), nullable=True),
             sa.Column("hand_says", sa.Text(), nullable=False, server_default=""),
+            sa.Column("asked_by", sa.String(255), nullable=True),
             sa.Column("helper", sa.String(255), nullable=True),
             sa.Column("helper_until_epoch", sa.BigInteger(), nullable=True),
+            sa.Column("helper_session", sa.String(32), nullable=True),
         ),
         "sessions": (
             sa.Column("accounted_seconds", sa.BigInteger(), nullable=True),
             sa.Column("accounted_gpus", sa.Integer(), nullable=True),
+            sa.Column("accounted_core_hours", sa.Float(), nullable=True),
         ),
     }.items():
         for column in columns:
