@@ -1,0 +1,101 @@
+"""Machines on which the playbook has run once: the tests follow them through their life, in the order of the files."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.deploy.certificates import Authority
+from tests.deploy.fleet import ADDRESSES, Fleet, Run, fleet
+from tests.support.chromium import ARGUMENTS, CHROMIUM
+
+HERE = Path(__file__).parent
+SITE = "ansible/site.yml"
+ADMINS, TRAINERS = "hub-admins", "course-teachers"
+NAMES = {"hub.test": ADDRESSES["hub"], "login.test": ADDRESSES["slurm"]}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Machines after the first run of the playbook."""
+
+    fleet: Fleet
+    first: Run
+    password: str
+    """Of all people at the provider."""
+    authority: Authority
+
+
+@pytest.fixture(scope="session")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Three machines as one gets them, and an inventory that names them."""
+    folder = tmp_path_factory.mktemp("deploy")
+    with fleet(folder, tmp_path_factory.mktemp("shared")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def deployed(machines: Fleet) -> Deployed:
+    """The same with a Slurm, with a provider of identities, and with the hub."""
+    inventory = machines.folder / "inventory"
+    password = secrets.token_urlsafe(12)
+    authority = write_inventory(inventory, password)
+    key = machines.folder / "munge.key"
+    key.write_bytes(secrets.token_bytes(1024))
+    machines.play("tests/deploy/slurm/playbook.yml", "-e", f"munge_key={key}")
+    machines.play("tests/deploy/provider/playbook.yml")
+    return Deployed(machines, machines.play(SITE), password, authority)
+
+
+def write_inventory(folder: Path, password: str) -> Authority:
+    """Write what a site has: its hosts, its variables, its site file, a certificate, a secret of the provider's."""
+    (folder / "group_vars").mkdir(parents=True)
+    shutil.copy(HERE / "inventory" / "hosts.yml", folder)
+    shutil.copy(HERE / "inventory" / "group_vars.yml", folder / "group_vars" / "all.yml")
+    # beside the inventory: Ansible would take what lies in its folder for hosts
+    files = folder.parent / "files"
+    files.mkdir()
+    shutil.copy(HERE / "inventory" / "site.yaml", files)
+    authority = Authority(files)
+    for host in NAMES:
+        authority.sign(host)
+    secret = secrets.token_hex(32)
+    (files / "oidc-client-secret").write_text(secret)
+    provider = {
+        "issuer": "https://login.test",
+        "behind_tls": True,
+        "port": 8090,
+        "people": "/srv/provider/people.json",
+        "client": {
+            "id": "hpchub",
+            "secret": secret,
+            "callback_url": "https://hub.test/hub/oauth_callback",
+            "signed_out_url": "https://hub.test/hub/login",
+        },
+    }
+    (files / "provider.json").write_text(json.dumps(provider))
+    groups = {"ada": ["hpc"], "carla": ["hpc", TRAINERS]}
+    people = {
+        name: {"password": password, "claims": {"preferred_username": name, "groups": theirs}}
+        for name, theirs in groups.items()
+    }
+    (files / "people.json").write_text(json.dumps(people))
+    return authority
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, which finds the machines by their names."""
+    rules = ", ".join(f"MAP {name} {address}" for name, address in NAMES.items())
+    with sync_playwright() as playwright:
+        arguments = [*ARGUMENTS, f"--host-resolver-rules={rules}"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,163 @@
+"""Three machines on a network of their own: the hub's, the controller of Slurm, a compute node.
+
+Everything happens in the network namespace of the tests' process, which `./run` makes for them: the bridge ends with
+it.  Folders of this host that the machines share stand for the parallel file system.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.deploy.supplies import DEBIAN, DEMO_CACHE, GOLDEN_PACKAGES, VENV, WHEELS
+from tests.machine.machine import Machine, booted, copy_repository
+from tests.machine.network import host
+
+BRIDGE, HOST_ADDRESS = "br-deploy", "10.213.78.1"
+ADDRESSES = {"hub": "10.213.78.11", "slurm": "10.213.78.12", "node1": "10.213.78.13"}
+SOURCES = "deb [trusted=yes] file:/srv/debian ./\n"
+LINES_OF_A_FAILURE = 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a playbook ended: its output, how long it took, and for each host what its summary counts."""
+
+    status: int
+    output: str
+    seconds: float
+    summary: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The machines by name, and what Ansible reaches them with."""
+
+    machines: Mapping[str, Machine]
+    folder: Path
+    """Files of this run on this host: keys, certificates, the inventory."""
+    checkout: Path
+    """A copy of this repository, which is what is deployed."""
+
+    def play(self, playbook: str, *options: str, good: bool = True) -> Run:
+        """Run a playbook of the copy, by its path there, against the inventory of this fleet."""
+        environment = {
+            **os.environ,
+            "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
+            "ANSIBLE_CONFIG": str(self.checkout / "ansible" / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "ansible-home"),
+            "ANSIBLE_SSH_ARGS": (
+                f"-o ControlMaster=auto -o ControlPersist=120s -o UserKnownHostsFile={self.folder / 'known_hosts'} "
+                f"-o IdentityFile={self.folder / 'key'} -o IdentitiesOnly=yes -F /dev/null"
+            ),
+            "ANSIBLE_NOCOLOR": "1",
+            "SSH_AUTH_SOCK": "",
+        }
+        began = time.monotonic()
+        done = subprocess.run(
+            [VENV / "bin" / "ansible-playbook", "-i", self.folder / "inventory", self.checkout / playbook, *options],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - began
+        print(f"{playbook}: exit status {done.returncode}, {seconds:.1f} s")
+        tail = "\n".join(done.stdout.splitlines()[-LINES_OF_A_FAILURE:])
+        assert done.returncode == 0 or not good, tail
+        return Run(done.returncode, done.stdout, seconds, summary_of(done.stdout))
+
+
+def summary_of(output: str) -> dict[str, dict[str, int]]:
+    """Read the lines after ``PLAY RECAP``: ``hub : ok=72 changed=0 unreachable=0 …``."""
+    _, _, recap = output.rpartition("PLAY RECAP")
+    lines = [line.partition(":") for line in recap.splitlines() if "ok=" in line]
+    return {
+        name.strip(): {key: int(value) for key, value in (word.split("=") for word in counts.split())}
+        for name, _, counts in lines
+    }
+
+
+@contextmanager
+def fleet(folder: Path, shared: Path) -> Iterator[Fleet]:
+    """Boot the machines; they and their network are gone at the end.
+
+    Args:
+        folder: where this run keeps its files.
+        shared: what stands for the parallel file system: the homes lie there.
+    """
+    if [name for _, name in socket.if_nameindex()] != ["lo"]:
+        raise RuntimeError("These tests need a network namespace of their own: `./run test deploy` gives them one.")
+    homes = shared / "home"
+    homes.mkdir(parents=True, exist_ok=True)
+    host("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
+    with ExitStack() as undo:
+        host("ip", "link", "set", "lo", "up")
+        host("ip", "link", "add", BRIDGE, "type", "bridge")
+        undo.callback(host, "ip", "link", "delete", BRIDGE, check=False)
+        host("ip", "address", "add", f"{HOST_ADDRESS}/24", "dev", BRIDGE)
+        host("ip", "link", "set", BRIDGE, "up")
+        machines = {name: undo.enter_context(_machine(name, homes)) for name in ADDRESSES}
+        for machine in machines.values():
+            _prepare(machine, folder / "key.pub")
+        keys = [(machine.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text() for machine in machines.values()]
+        known = [f"{address} {key}" for address, key in zip(ADDRESSES.values(), keys, strict=True)]
+        (folder / "known_hosts").write_text("".join(known))
+        checkout = folder / "checkout"
+        copy_repository(checkout)
+        yield Fleet(machines, folder, checkout)
+
+
+def _machine(name: str, homes: Path) -> AbstractContextManager[Machine]:
+    folders = {
+        "--bind-ro": {
+            DEBIAN: "/srv/debian",
+            WHEELS: "/srv/wheels",
+            DEMO_CACHE / "environments": "/srv/environments",
+            # the provider's software, and Node
+            DEMO_CACHE / "fetched": "/srv/fetched",
+        },
+        "--bind": {homes: "/home"},
+        # what is written there stays in the machine
+        "--overlay": {DEMO_CACHE / "uv": "/srv/uv", DEMO_CACHE / "npm": "/srv/npm"},
+    }
+    options = [
+        f"{option}={source}::{target}" if option == "--overlay" else f"{option}={source}:{target}"
+        for option, pairs in folders.items()
+        for source, target in pairs.items()
+    ]
+    return booted(
+        name=f"hpchub-{name}", packages=GOLDEN_PACKAGES, options=options, network=lambda leader: _linked(name, leader)
+    )
+
+
+@contextmanager
+def _linked(name: str, leader: int) -> Iterator[None]:
+    """Put a machine on the bridge; the link ends with the machine's namespace."""
+    host("ip", "link", "add", f"ve-{name}", "type", "veth", "peer", "name", "host0", "netns", str(leader))
+    host("ip", "link", "set", f"ve-{name}", "master", BRIDGE, "up")
+    inside = ("nsenter", "--target", str(leader), "--net", "ip")
+    host(*inside, "link", "set", "lo", "up")
+    host(*inside, "address", "add", f"{ADDRESSES[name]}/24", "dev", "host0")
+    host(*inside, "link", "set", "host0", "up")
+    yield
+
+
+def _prepare(machine: Machine, key: Path) -> None:
+    """Give a machine its neighbours' names, its packages' place and the key of who administers it."""
+    etc = machine.root / "etc"
+    with (etc / "hosts").open("a") as file:
+        file.writelines(f"{address} hpchub-{name} {name}.test\n" for name, address in ADDRESSES.items())
+        file.write(f"{ADDRESSES['slurm']} login.test\n")
+    (etc / "apt" / "sources.list").write_text(SOURCES)
+    ssh = machine.root / "root" / ".ssh"
+    ssh.mkdir(mode=0o700, exist_ok=True)
+    (ssh / "authorized_keys").write_text(key.read_text())
