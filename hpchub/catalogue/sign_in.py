@@ -94,6 +94,9 @@ class OpenIdConnect(Model):
     """What is asked for; ``offline_access`` where only that gives a token to look again with."""
     groups_claim: ClaimPath = "groups"
     """Where a person's groups are; no such claim is no groups."""
+    domain_claim: ClaimPath | None = None
+    """Where ``name@domain`` of a person is, one or several: ``email``, which counts only where it is verified, or
+    ``eduperson_scoped_affiliation``.  Each domain is a group at the hub, ``@unibo.it``, that an event can invite."""
     entitlements_claim: ClaimPath = "eduperson_entitlement"
     """Where a person's entitlements are."""
     allowed_groups: tuple[Line, ...] = ()

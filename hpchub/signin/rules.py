@@ -22,6 +22,7 @@ LONGEST_NAME = 255
 MOST_NAMES = 1000
 _VISIBLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 """Half a surrogate pair can be written in JSON, and neither into a database nor on a command line."""
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Person:
     account_key: str
     """By what their account is found."""
     groups: frozenset[str]
-    """Their groups at the provider, and ``trainers`` where the rules say so."""
+    """Their groups at the provider, their domains (``@unibo.it``), and ``trainers`` where the rules say so."""
     admin: bool
     """Whether they are JupyterHub's administrator."""
 
@@ -53,7 +54,8 @@ def judged(claims: Mapping[str, Any], rules: OpenIdConnect) -> Person:
         raise SignInRefused(
             "not-allowed", Sentence("You are known, but not in a group that may use this service."), ASK_THE_PROJECT
         )
-    groups -= {TRAINERS}
+    groups = frozenset(group for group in groups if group != TRAINERS and not group.startswith("@"))
+    groups |= _domains(claims, rules)
     return Person(subject, _account_key(claims, rules, subject), groups | {TRAINERS} if trainer else groups, admin)
 
 
@@ -70,6 +72,19 @@ def names_at(claims: Mapping[str, Any], path: ClaimPath) -> frozenset[str]:
     value = value_at(claims, path)
     values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     return frozenset(each for each in values[:MOST_NAMES] if isinstance(each, str) and _VISIBLE.fullmatch(each))
+
+
+def _domains(claims: Mapping[str, Any], rules: OpenIdConnect) -> frozenset[str]:
+    path = rules.domain_claim
+    if path is None or _is_unverified_email(claims, path):
+        return frozenset()
+    found = (each.rpartition("@")[2].lower() for each in names_at(claims, path) if "@" in each)
+    return frozenset(f"@{domain}" for domain in found if _DOMAIN.fullmatch(domain))
+
+
+def _is_unverified_email(claims: Mapping[str, Any], path: ClaimPath) -> bool:
+    # anybody can write somebody else's address into a profile
+    return path in ("email", ("email",)) and claims.get("email_verified") is not True
 
 
 def _subject(claims: Mapping[str, Any], rules: OpenIdConnect) -> str:
@@ -125,8 +140,7 @@ def _account_key(claims: Mapping[str, Any], rules: OpenIdConnect, subject: str) 
             Sentence("The sign-in service did not say which account on the cluster is yours."),
             ASK_THE_OPERATORS,
         )
-    if path in ("email", ("email",)) and claims.get("email_verified") is not True:
-        # anybody can write somebody else's address into a profile
+    if _is_unverified_email(claims, path):
         raise SignInRefused(
             "unverified-email",
             Sentence("Your e-mail address has not been verified by the sign-in service."),

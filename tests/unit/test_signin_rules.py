@@ -40,6 +40,9 @@ BY_EMAIL_PATH = {"account": {"source": "getent", "claim": ["email"]}}
 NESTED_NAME = {"account": {"source": "claim", "claim": ["posix", "name"]}}
 DOTTED_NAME = {"account": {"source": "claim", "claim": "posix.name"}}
 
+EMAIL_DOMAIN = {"domain_claim": "email"}
+AFFILIATION = {"domain_claim": "eduperson_scoped_affiliation"}
+
 # changed rules, more claims, then: groups (t: trainer, a: admin) and what the account is found by
 ALLOWED: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     ({}, {}, "", "", "ada"),
@@ -71,6 +74,19 @@ ALLOWED: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     (BY_EMAIL, {"email": "Ada@example.org", "email_verified": True}, "", "", "Ada@example.org"),
     (NESTED_NAME, {"posix": {"name": "abianchi"}}, "", "", "abianchi"),
     (DOTTED_NAME, {"posix.name": "abianchi", "posix": {"name": "root"}}, "", "", "abianchi"),
+    (EMAIL_DOMAIN, {"email": "ada@Studio.UniBo.it", "email_verified": True}, "@studio.unibo.it", "", "ada"),
+    (EMAIL_DOMAIN, {"email": "ada@unibo.it"}, "", "", "ada"),
+    (EMAIL_DOMAIN, {"email": "ada@unibo.it", "email_verified": "true"}, "", "", "ada"),
+    (EMAIL_DOMAIN, {"email": "ada@unibo.it@x y.it", "email_verified": True}, "", "", "ada"),
+    (
+        AFFILIATION,
+        {"eduperson_scoped_affiliation": ["member@unibo.it", "staff@cineca.it"]},
+        "@cineca.it @unibo.it",
+        "",
+        "ada",
+    ),
+    (AFFILIATION, {"eduperson_scoped_affiliation": ["member", "@", "a@localhost"]}, "", "", "ada"),
+    ({}, {"groups": ["@unibo.it"]}, "", "", "ada"),
 ]
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
