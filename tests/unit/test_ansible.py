@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jupyterhub import orm
 
-from tests.unit.data.world import REPOSITORY
+from tests.unit.data.world import REPOSITORY, demo_site_text
 
 ROLES = REPOSITORY / "ansible" / "roles"
 REFERENCE = REPOSITORY / "docs" / "reference" / "deployment.md"
@@ -63,3 +66,27 @@ def test_no_template_has_a_default_of_its_own() -> None:
     for template in ROLES.glob("*/templates/*.j2"):
         if not template.name.startswith("hpchub-reserve"):
             assert "default(" not in template.read_text(), template
+
+
+def test_new_secrets_make_the_hub_forget_the_tokens_of_services_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "site.yaml").write_text(demo_site_text(str(tmp_path)))
+    (tmp_path / "profiles").symlink_to(REPOSITORY / "profiles")
+    database = orm.new_session_factory(f"sqlite:///{tmp_path}/hub/jupyterhub.sqlite")()
+    person, service = orm.User(name="ada"), orm.Service(name="hpchub-admin")
+    database.add_all([person, service, orm.OAuthClient(identifier="jupyterhub")])
+    database.commit()
+    database.add_all(
+        [
+            orm.APIToken(hashed="of the person", client_id="jupyterhub", user_id=person.id),
+            orm.APIToken(hashed="of the service", client_id="jupyterhub", service_id=service.id),
+        ]
+    )
+    database.commit()
+    program = ROLES / "hub" / "files" / "forget_tokens.py"
+    said = subprocess.run([sys.executable, program, tmp_path / "site.yaml"], capture_output=True, text=True, check=True)
+    assert said.stdout == "1 tokens of services are forgotten.\n"
+    assert [token.hashed for token in database.query(orm.APIToken)] == ["of the person"]
+    engine = database.get_bind()
+    database.close()
+    engine.dispose()
