@@ -17,7 +17,7 @@ from hpchub.catalogue.limits import Held
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.reload import CatalogueKeeper
 from hpchub.catalogue.rules import Person
-from hpchub.catalogue.seats import pool_of
+from hpchub.catalogue.seats import Pool
 from hpchub.catalogue.site import Watching
 from hpchub.clusters import client_of, login_nodes, open_clusters, watching_of
 from hpchub.environments.own import Registry, with_own
@@ -78,7 +78,7 @@ class Engine:
         self.notebooks = Notebooks()
         self.events = EventKeeper(site.hub.events_file, self.notebooks.tell)
         self.seats = Seats(
-            site.hub.state_folder / "seats.json", lambda: self.events.events, lambda: pool_of(self.catalogue.site)
+            site.hub.state_folder / "seats.json", lambda: self.events.events, Pool(lambda: self.catalogue.site)
         )
         self.budgets = BudgetKeeper(
             lambda: self.catalogue.site,
@@ -149,7 +149,7 @@ class Engine:
         self.keep(self._note_when_it_listens(), "waiting until the hub listens")
         self.keep(self.keeper.run(), "watching the catalogue")
         self.keep(self.budgets.run(), "keeping budgets")
-        self.keep(Helping().run(lambda: self.events.events, self.sessions), "keeping who is let in")
+        self.keep(Helping(self.notebooks.tell).run(lambda: self.events.events, self.sessions), "keeping who is let in")
 
     async def _note_when_it_listens(self) -> None:
         from jupyterhub.app import JupyterHub  # where this runs it is loaded, and the engine is used elsewhere, too

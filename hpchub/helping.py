@@ -53,7 +53,7 @@ def wanted(
     for event in events:
         if not event.is_open(now_epoch):
             continue
-        for helper in event.helpers:
+        for helper in event.let_in:
             server = servers.get(helper.session)
             if server is not None and now_epoch < helper.until_epoch and _may_be_let_in(event, helper, server):
                 good.append((server, helper))
@@ -74,11 +74,17 @@ def _may_be_let_in(event: Event, helper: Helper, server: SharedServer) -> bool:
 
 
 class Helping:
-    """Keeps JupyterHub's shares as the consents say."""
+    """Keeps JupyterHub's shares as the consents say.
 
-    def __init__(self) -> None:
+    Args:
+        changed: is called once other consents are good than before: nothing else happens when one ends by itself.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         # After a restart of the hub there may be some whose consent has ended meanwhile.
         self._any = True
+        self._changed = changed
+        self._good: list[Helper] = []
 
     async def run(
         self, events: Callable[[], Iterable[Event]], servers: Mapping[str, Any], clock: Callable[[], float] = time.time
@@ -98,6 +104,9 @@ class Helping:
             database = JupyterHub.instance().db if JupyterHub.initialized() else None
             if (good or self._any) and database is not None:
                 self._keep(database, good)
+            before, self._good = self._good, [helper for _, helper in good]
+            if self._good != before:
+                self._changed()
 
     def _keep(self, database: Any, good: list[tuple[SharedServer, Helper]]) -> None:
         try:

@@ -15,6 +15,7 @@ from typing import Any
 from jupyterhub import __version__ as hub_version
 from jupyterhub import orm
 
+from hpchub.audit import record
 from hpchub.catalogue.choice import Accepted, accept, default_offer
 from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.offers import Offer, Person
@@ -89,7 +90,8 @@ class SiteSpawner(LastingSpawner):
         self.recent = remembered(self.recent, self.accepted, time.time())
         self.user_options = self.orm_spawner.user_options = self.accepted
         token = orm.APIToken.find(self.db, self.api_token)
-        self.begin(Session(request=request, token_id=token.id, begun_epoch=time.time()))
+        by = record.actor(self.handler)
+        self.begin(Session(request=request, token_id=token.id, begun_epoch=time.time(), begun_by=by))
         self.engine.storage.soon(self)
 
     def _accept(self, asked: Mapping[str, Any]) -> Accepted:

@@ -59,8 +59,8 @@ class Helper(Model):
     """Whose notebook it is."""
     session: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     """The id of the session that they let them into, and into no other."""
-    helper: Line
-    """Whom they let in."""
+    helper: Line | None
+    """Whom they let in; null for every trainer of the event."""
     until_epoch: Epoch
 
 
@@ -150,6 +150,16 @@ class Event(Model):
         """Give the reservation that a session runs in which begins now."""
         rehearsal = self._rehearsed_at(now_epoch)
         return self.reservation if rehearsal is None or rehearsal.in_reservation else None
+
+    @property
+    def let_in(self) -> tuple[Helper, ...]:
+        """Who is let into whose notebook, each trainer by their name."""
+        return tuple(
+            helper.model_copy(update={"helper": name})
+            for helper in self.helpers
+            for name in (self.trainers if helper.helper is None else (helper.helper,))
+            if name != helper.owner
+        )
 
     def has(self, user: str, groups: Iterable[str]) -> bool:
         """Tell whether a person is one of its members."""

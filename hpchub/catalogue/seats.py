@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, StringConstraints
@@ -67,3 +67,23 @@ def pool_of(site: _Site) -> tuple[str, ...]:
     """Give the accounts that a site lends as seats, in the order of its file, each once; none without a console."""
     entries = site.console.seats if site.console is not None else ()
     return tuple(dict.fromkeys(name for entry in entries for name in expanded(entry)))
+
+
+class Pool:
+    """The pool as a set, which is made again only where the site's file was read again.
+
+    Args:
+        site: gives the site of now.
+    """
+
+    def __init__(self, site: Callable[[], _Site]) -> None:
+        self._site = site
+        self._of: _Site | None = None
+        self._accounts: frozenset[str] = frozenset()
+
+    def __call__(self) -> frozenset[str]:
+        """Give the accounts."""
+        site = self._site()
+        if site is not self._of:
+            self._of, self._accounts = site, frozenset(pool_of(site))
+        return self._accounts

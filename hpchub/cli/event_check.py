@@ -36,6 +36,10 @@ def check(
     teams: Annotated[int | None, typer.Option(help="How many teams there are, with one session each.")] = None,
     profile: Annotated[list[str] | None, typer.Option(help="What they start; may be repeated, and a pattern.")] = None,
     size: Annotated[str | None, typer.Option(help="The only size of its sessions.")] = None,
+    starts: Annotated[
+        list[str] | None,
+        typer.Option("--start", help="What some teams start instead: sector/name or sector/name:size."),
+    ] = None,
     minutes: Annotated[int | None, typer.Option(help="How long a session runs; else as long as the event.")] = None,
     qos: Annotated[str | None, typer.Option(help="The QOS; else the profile's first that does.")] = None,
     reservation: Annotated[str | None, typer.Option(help="Slurm's reservation, there already or not.")] = None,
@@ -57,6 +61,7 @@ def check(
         "teams": teams,
         "profiles": profile,
         "size": size,
+        "starts": starts,
         "minutes": minutes,
         "qos": qos,
         "reservation": reservation,

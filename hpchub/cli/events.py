@@ -141,13 +141,17 @@ def create(
 @app.command()
 def approve(
     event: Slug,
+    plan_digest: Annotated[
+        str | None, typer.Option(help="As `show` gives it: a plan that was changed since then is not approved.")
+    ] = None,
     site: SiteOption = SITE,
     url: UrlOption = None,
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let an event take place that waits for approval; for administrators."""
-    show_event(asked(site, url, token_file, "POST", f"/events/{event}/approve"), as_json)
+    body = {"plan_digest": plan_digest}
+    show_event(asked(site, url, token_file, "POST", f"/events/{event}/approve", body), as_json)
 
 
 @app.command()
@@ -340,6 +344,7 @@ def show_event(event: dict[str, Any], as_json: bool) -> None:
         ("seats", f"{plan['seats']}, {event['seats_left']} left"),
         ("teams", _in_teams(event) or "none"),
         ("material", plan["material"]["repository"] if plan["material"] else "none"),
+        ("plan digest", event["plan_digest"]),
         ("joined", ", ".join(each["name"] for each in event["participants"]) or "nobody yet"),
     ]
     show_table(("", ""), rows)

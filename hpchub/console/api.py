@@ -17,6 +17,7 @@ from hpchub.console.signin import SignIn
 from hpchub.console.teaming import Teaming
 from hpchub.console.told import (
     ActTold,
+    Approving,
     EventTold,
     FindingTold,
     JoinedTold,
@@ -114,9 +115,10 @@ async def show_capacity(caller: Asking, verbs: Doing, slug: Slug, request: Reque
 
 
 @router.post("/events/{slug}/approve")
-async def approve_event(caller: Asking, verbs: Doing, slug: Slug) -> EventTold:
+async def approve_event(caller: Asking, verbs: Doing, slug: Slug, approving: Approving | None = None) -> EventTold:
     """Let an event take place; for administrators."""
-    return EventTold.of(await verbs.approve(caller, slug), verbs.clock())
+    digest = approving.plan_digest if approving else None
+    return EventTold.of(await verbs.approve(caller, slug, digest), verbs.clock())
 
 
 @router.post("/events/{slug}/refuse")

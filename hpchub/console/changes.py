@@ -12,7 +12,15 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session, object_session
 
 from hpchub.console.answers import wrong_in_model
-from hpchub.console.changing import WHAT_RUNS, changed_fields, in_a_line, moment, needs_approval, obstacles
+from hpchub.console.changing import (
+    CHANGED_MEANWHILE,
+    WHAT_RUNS,
+    changed_fields,
+    in_a_line,
+    moment,
+    needs_approval,
+    obstacles,
+)
 from hpchub.console.hub import HubRefused, HubSilent
 from hpchub.console.joins import new_code
 from hpchub.console.lending import TooFewSeats
@@ -20,8 +28,9 @@ from hpchub.console.model import ActRow, EventRow, TrainerRow
 from hpchub.console.people import Caller
 from hpchub.console.plans import LONGEST_DAYS, Event, Plan, State, mistakes
 from hpchub.console.prolonging import PROLONG_ASKED
+from hpchub.console.rehearsal import Trouble
 from hpchub.console.reservation import has_own_reservation
-from hpchub.console.reserving import was_reserved
+from hpchub.console.reserving import DECISIVE, was_reserved
 from hpchub.console.store import NotNow, must_be
 from hpchub.console.verbs import NotAllowed, PlanRefused, Verbs
 from hpchub.text import Joined, Sentence
@@ -92,14 +101,14 @@ class Changes:
         decided = not (approved and needs_approval(before, after)) or await self._verbs.decides(caller, after)
         if not decided and event.state(now_epoch) is State.OPEN:
             raise NotAllowed(Sentence("Ask an administrator to change this: the event is open, and it needs approval."))
-        acts = [act.verb for act in await asyncio.to_thread(self._verbs.store.record, event.slug)]
+        acts = [act.verb for act in await asyncio.to_thread(self._verbs.store.record, event.slug, DECISIVE)]
         lend = self._verbs.lends(caller)
         can_prolong = has_own_reservation(self._verbs.catalogue.site, after.cluster, after.reservation)
 
         def change(row: EventRow, now: Event) -> None:
             must_be(now, now_epoch, *_CHANGEABLE)
-            if now.plan != before:
-                raise NotNow(Sentence("Somebody else has just changed this event. Look at it, and try again."))
+            if (now.plan, now.approved_epoch) != (before, event.approved_epoch):
+                raise NotNow(CHANGED_MEANWHILE)
             wrong = list(obstacles(now, after, now_epoch, reserved=was_reserved(acts)))
             if wrong:
                 raise PlanRefused(Joined(wrong))
@@ -120,7 +129,7 @@ class Changes:
         return told
 
     async def _stop_those_who_left(self, before: Event, after: Event) -> None:
-        """Stop the servers of those who have no part in an event any more: its end would not find them."""
+        """Stop the servers of those who have no part in an event any more; those that are left, a round stops."""
         for name in set(before.members) - set(after.members):
             try:
                 await self._verbs.stop_servers(name, after.slug)
@@ -141,8 +150,9 @@ def _write(row: EventRow, event: Event, after: Plan, now_epoch: int, can_prolong
     there = {each.name for each in row.trainers}
     row.trainers.extend(TrainerRow(name=name) for name in wanted if name not in there)
     tried_something_else = WHAT_RUNS.intersection(changed_fields(before, after))
-    if tried_something_else and event.rehearsal is not None and not event.rehearsal.under_way:
-        row.rehearsal = None
+    if tried_something_else and event.rehearsal is not None:
+        called_off = event.rehearsal.failed(Trouble.CALLED_OFF)
+        row.rehearsal = called_off.model_dump(mode="json") if event.rehearsal.under_way else None
     if can_prolong and event.state(now_epoch) is State.OPEN and after.ends_epoch > before.ends_epoch:
         asked = ActRow(epoch=now_epoch, who="console", verb=PROLONG_ASKED, event_slug=row.slug)
         asked.detail = moment(before.ends_epoch)

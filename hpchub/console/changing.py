@@ -17,6 +17,7 @@ STARTED = frozenset({"starts_epoch", "setup_minutes"})
 """What has come true once it is open."""
 WHAT_RUNS = frozenset({"profile", "size", "cluster", "allocation", "reservation", "material"})
 """What a rehearsal has tried."""
+CHANGED_MEANWHILE = Sentence("Somebody else has just changed this event. Look at it, and try again.")
 _LONGEST_VALUE = 200
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from hpchub.console.forms import LABELS, typed
+from hpchub.catalogue.material import Material
+from hpchub.console.forms import LABELS, LISTS, names_in, typed
 from hpchub.console.plans import Plan
 from hpchub.console.teams import as_lines
 
@@ -24,10 +25,18 @@ def filled(plan: Plan, zone: tzinfo | None) -> dict[str, str]:
 
 def changes(before: Plan, sent: Plan, zone: tzinfo | None) -> dict[str, Any]:
     """Give what a form says that was filled with a plan and then sent, as the fields of a change."""
-    said, there = sent.model_dump(mode="json"), filled(before, zone)
-    # A form has whole minutes: what nobody has touched keeps its seconds.
-    untouched = [name for name in ("starts_epoch", "ends_epoch") if typed(said[name], zone) == there[name]]
-    return {name: said[name] for name in IN_THE_FORM if name not in untouched}
+    said, now, there = sent.model_dump(mode="json"), filled(sent, zone), filled(before, zone)
+
+    def touched(name: str) -> bool:
+        # What nobody has touched stays, though a form has whole minutes, and splits names that have a space in them.
+        if name in LISTS:
+            return names_in(now[name]) != names_in(there[name])
+        if name == "teams":
+            return list(map(names_in, now[name].splitlines())) != list(map(names_in, there[name].splitlines()))
+        parts = Material.model_fields if name == "material" else (name,)
+        return any(now.get(part, "") != there.get(part, "") for part in parts)
+
+    return {name: said[name] for name in IN_THE_FORM if touched(name)}
 
 
 def _typed(value: Any) -> str:

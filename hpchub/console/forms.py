@@ -41,7 +41,7 @@ LABELS: Mapping[str, str] = {
 }
 """The fields of the form, and what people call them."""
 
-_LISTS = ("trainers", "people", "groups")
+LISTS = ("trainers", "people", "groups")
 _NUMBERS = ("setup_minutes", "seats", "temporary_seats", "seat_files_days", "minutes")
 _MATERIAL = ("repository", "branch", "opens")
 _BOXES = ("by_code", "choose_team", "folders")
@@ -59,8 +59,8 @@ def read_plan(fields: Mapping[str, str], zone: tzinfo | None) -> Plan | list[tup
     wrong: list[tuple[str, Sentence]] = []
     for name in LABELS:
         text = fields.get(name, "").strip()
-        if name in _LISTS:
-            raw[name] = [each for each in re.split(r"[\s,;]+", text) if each]
+        if name in LISTS:
+            raw[name] = names_in(text)
         elif name in _NUMBERS and text:
             raw[name] = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
         elif name in ("starts_epoch", "ends_epoch"):
@@ -85,6 +85,11 @@ def read_plan(fields: Mapping[str, str], zone: tzinfo | None) -> Plan | list[tup
         return Plan.model_validate(raw)
     except ValidationError as error:
         return [(_field(each), _says(each)) for each in error.errors()]
+
+
+def names_in(text: str) -> list[str]:
+    """Read names that have spaces, commas or semicolons between them, each once."""
+    return [each for each in dict.fromkeys(re.split(r"[\s,;]+", text)) if each]
 
 
 def typed(epoch: int, zone: tzinfo | None) -> str:
@@ -143,7 +148,7 @@ def _says(error: Any) -> Sentence:
         return Sentence("a whole number that is possible")
     if name in _SAID:
         return _SAID[name]
-    if name in _LISTS:
+    if name in LISTS:
         return Sentence("names, with spaces or commas between them")
     if name in ("title", "description"):
         return Sentence("some words, and not too many")

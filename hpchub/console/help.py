@@ -63,3 +63,9 @@ class Said:
     def is_for(self, team: str) -> bool:
         """Tell whether somebody in a team, or in none, may read it."""
         return self.team is None or (self.team != "" and self.team == team)
+
+
+def as_said(text: str, most: int) -> str:
+    """Give what somebody typed as it is kept: lines end in one way, and no control character goes with them."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(each for each in lines if each == "\n" or each.isprintable()).strip()[:most]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, status
 
 from hpchub.console.api import Asking, Person, Slug
-from hpchub.console.help import ALL_TRAINERS
+from hpchub.console.help import ALL_TRAINERS, MOST_OF_A_HAND, MOST_OF_A_MESSAGE, as_said
 from hpchub.console.help_told import ConsentTold, Hand, LettingIn, NeedTold, SaidTold, Saying
 from hpchub.console.helps import Helps
 
@@ -31,7 +31,7 @@ async def show_help(caller: Asking, helps: Helping, slug: Slug) -> list[NeedTold
 @router.post("/events/{slug}/hands/{name}", status_code=status.HTTP_204_NO_CONTENT)
 async def set_hand(caller: Asking, helps: Helping, slug: Slug, name: Person, hand: Hand) -> None:
     """Raise or lower the caller's own hand; a trainer of the event lowers anybody's."""
-    await helps.hand(caller, slug, name, up=hand.up, says=hand.says.strip())
+    await helps.hand(caller, slug, name, up=hand.up, says=as_said(hand.says, MOST_OF_A_HAND))
 
 
 @router.delete("/events/{slug}/hands", status_code=status.HTTP_204_NO_CONTENT)
@@ -49,7 +49,7 @@ async def list_messages(caller: Asking, helps: Helping, slug: Slug) -> list[Said
 @router.post("/events/{slug}/messages", status_code=status.HTTP_201_CREATED)
 async def say(caller: Asking, helps: Helping, slug: Slug, saying: Saying) -> SaidTold:
     """Say something to everybody in the room, or to one team; for trainers."""
-    return SaidTold.of(await helps.say(caller, slug, saying.says.strip(), saying.team))
+    return SaidTold.of(await helps.say(caller, slug, as_said(saying.says, MOST_OF_A_MESSAGE), saying.team))
 
 
 @router.put("/events/{slug}/consents/{name}")

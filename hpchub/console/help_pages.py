@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hpchub.console.help import ALL_TRAINERS, CONSENT_MINUTES, MOST_OF_A_HAND
+from hpchub.console.help import ALL_TRAINERS, CONSENT_MINUTES, MOST_OF_A_HAND, as_said
 from hpchub.console.help_api import helps_of
 from hpchub.console.pages import Visiting
 from hpchub.console.signin import BASE
@@ -14,12 +14,6 @@ from hpchub.console.visits import form_of
 router = APIRouter(include_in_schema=False)
 
 _MINUTES = {str(minutes): minutes for minutes in CONSENT_MINUTES}
-
-
-def as_said(text: str, most: int) -> str:
-    """Give what somebody typed as it is kept: lines end in one way, and no control character goes with them."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(each for each in lines if each == "\n" or each.isprintable()).strip()[:most]
 
 
 @router.post("/event/{slug}/hand")

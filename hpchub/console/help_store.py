@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -45,11 +45,11 @@ class HelpStore:
             rows = session.scalars(select(ParticipantRow).where(ParticipantRow.helper.is_not(None)))
             return [(row.event_slug, _need(row)) for row in rows]
 
-    def told(self, events: Iterable[HubEvent]) -> list[HubEvent]:
-        """Add to events what the hub is told of help: the last messages, raised hands, who is let in."""
-        return [self._with_help(event) for event in events]
+    def with_help(self, event: HubEvent, now_epoch: float) -> HubEvent:
+        """Add to an event what the hub is told of help: the last messages, raised hands, who is let in.
 
-    def _with_help(self, event: HubEvent) -> HubEvent:
+        Raises :class:`pydantic.ValidationError` where the hub would refuse it.
+        """
         query = select(ParticipantRow).where(ParticipantRow.event_slug == event.slug).order_by(ParticipantRow.id)
         with self._store.sessions() as session:
             rows, said = list(session.scalars(query)), _said(session, event.slug, MOST_MESSAGES)
@@ -61,11 +61,13 @@ class HelpStore:
                 to = tuple(row.name for row in rows if each.is_for(ours.team_of(row.name)))
             return Message(epoch=each.epoch, who=each.who, says=each.says, to=to)
 
-        return event.model_copy(
-            update={
+        # A copy with changes would not be checked.
+        return HubEvent.model_validate(
+            {
+                **dict(event),
                 "messages": tuple(map(told, reversed(said))),
                 "hands": tuple(row.name for row in rows if row.hand_epoch is not None),
-                "helpers": tuple(helper for row in rows for helper in _helpers(row, event.trainers)),
+                "helpers": tuple(helper for row in rows for helper in _helpers(row, event.trainers, now_epoch)),
             }
         )
 
@@ -119,6 +121,15 @@ class HelpStore:
 
         self._change(slug, name, who, now_epoch, "keep-out", change)
 
+    def forget(self, slug: str, name: str, who: str, now_epoch: int, consent: Consent) -> None:
+        """End a consent that is over, unless another was given meanwhile; a trainer's wish stays.  Raises the same."""
+
+        def change(row: ParticipantRow) -> None:
+            if _need(row).consent == consent:
+                row.helper = row.helper_until_epoch = row.helper_session = None
+
+        self._change(slug, name, who, now_epoch, "keep-out", change)
+
     def _change(
         self,
         slug: str,
@@ -137,6 +148,8 @@ class HelpStore:
             if row is None:
                 raise NoSuchEvent
             change(row)
+            if not session.is_modified(row):
+                return  # what changes nothing would fill the record
             told = " ".join(filter(None, ("" if who == name else name, detail)))
             _write(session, slug, who, now_epoch, verb, told, again=again)
 
@@ -162,11 +175,10 @@ def _said(session: Session, slug: str, most: int) -> list[Said]:
     return [Said(row.epoch, row.who, row.says, row.team) for row in session.scalars(query)]
 
 
-def _helpers(row: ParticipantRow, trainers: Iterable[str]) -> Iterable[Helper]:
-    if row.helper is None or not row.helper_session:
+def _helpers(row: ParticipantRow, trainers: Collection[str], now_epoch: float) -> Iterable[Helper]:
+    until_epoch = row.helper_until_epoch or 0
+    if row.helper is None or not row.helper_session or until_epoch <= now_epoch:
         return
-    for name in trainers:
-        if name != row.name and row.helper in (ALL_TRAINERS, name):
-            yield Helper(
-                owner=row.name, session=row.helper_session, helper=name, until_epoch=row.helper_until_epoch or 0
-            )
+    if row.helper == ALL_TRAINERS or (row.helper in trainers and row.helper != row.name):
+        helper = None if row.helper == ALL_TRAINERS else row.helper
+        yield Helper(owner=row.name, session=row.helper_session, helper=helper, until_epoch=until_epoch)

@@ -63,6 +63,9 @@ class Helps:
     async def say(self, caller: Caller, slug: str, says: str, team: str | None) -> Said:
         """Say something to the room of an event of the caller's, or to one team of it; at least one character."""
         event = await self._verbs.show(caller, slug)
+        if not says:
+            # The hub takes none, and would be told of no other change either.
+            raise PlanRefused(Sentence("There is nothing to read in this message."))
         teams = [each.name for each in event.plan.teams]
         if team is not None and team not in teams:
             raise PlanRefused(Sentence("There is no team {name}. Possible: {names}.", name=team, names=listed(teams)))
@@ -213,5 +216,5 @@ async def tidy(verbs: Verbs) -> None:
     for slug, need in given:
         session = last_of_each(sessions.get(slug, [])).get(need.name)
         live = session.id if session is not None and session.phase in _LIVE else ""
-        if need.consent_now(live, verbs.clock()) is None:
-            await asyncio.to_thread(store.keep_out, slug, need.name, BY, int(verbs.clock()))
+        if need.consent is not None and need.consent_now(live, verbs.clock()) is None:
+            await asyncio.to_thread(store.forget, slug, need.name, BY, int(verbs.clock()), need.consent)

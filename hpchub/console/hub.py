@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from hpchub.catalogue.event import Event as HubEvent
+from hpchub.catalogue.seats import FILES_SUFFIX
 from hpchub.console.reservation import Wanted
 from hpchub.console.room import SessionTold
 from hpchub.errors import HpchubError, UserError
@@ -72,6 +73,22 @@ class AccountedTold:
     """None where the accounting does not count them."""
     core_hours: float | None
     """What the site charges; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTold:
+    """An account of the pool that somebody took by a card, and that is not handed over."""
+
+    event: str
+    """The event by whose card it was taken first, by its slug."""
+    card: str
+    """The digest of the card by which it was taken last."""
+    epoch: int
+    """When."""
+
+    def is_of(self, slug: str) -> bool:
+        """Tell whether it was taken in an event, or in the time after it for its files."""
+        return self.event in (slug, f"{slug}{FILES_SUFFIX}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +206,13 @@ class Hub:
         told = (await self._ask("POST", "/hpchub/accounting", json=body)).json()
         return {job_id: AccountedTold(**each) for job_id, each in told.items()}
 
-    async def cards(self) -> dict[str, int]:
-        """Ask which cards of temporary seats were used, and when, by their digests.
+    async def taken(self) -> dict[str, TakenTold]:
+        """Ask which accounts of the pool were taken by a card and are not handed over, by their names.
 
         Raises :class:`HubSilent`, :class:`HubRefused`.
         """
-        told: dict[str, int] = (await self._ask("GET", "/hpchub/cards")).json()["spent"]
-        return {digest: int(epoch) for digest, epoch in told.items()}
+        told = (await self._ask("GET", "/hpchub/cards")).json()["taken"]
+        return {account: TakenTold(each["event"], each["card"], int(each["epoch"])) for account, each in told.items()}
 
     async def hand_over(self, account: str) -> None:
         """End all that an account of the pool still has, and let it be wiped where the site says so.

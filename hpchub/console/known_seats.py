@@ -1,11 +1,11 @@
-"""What the hub and the console tell each other of temporary seats, before each push of the events."""
+"""What the hub and the console tell each other of temporary seats, around each push of the events."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
-from hpchub.console.hub import Hub, HubRefused, HubSilent
+from hpchub.console.hub import AT_ONCE, Hub, HubRefused, HubSilent
 from hpchub.console.seat_store import SeatStore
 
 log = logging.getLogger(__name__)
@@ -22,24 +22,45 @@ class KnownSeats:
     def __init__(self, hub: Hub, seats: SeatStore) -> None:
         self._hub, self._seats = hub, seats
         self._users: set[str] = set()
-        self._trouble = ""
+        self._making = False
+        self._troubles: dict[str, str] = {}
 
-    async def bring_in_step(self) -> None:
-        """Ask and tell; nothing is asked while no account is lent.
+    async def learn(self) -> None:
+        """Ask which cards were used; nothing is asked while no account is lent.
 
-        Raises :class:`~hpchub.console.hub.HubSilent`, :class:`~hpchub.console.hub.HubRefused` where the cards are not
-        known: an event that ends must not be forgotten before.
+        Raises :class:`~hpchub.console.hub.HubSilent`, :class:`~hpchub.console.hub.HubRefused` where that is not known:
+        an event that ends must not be forgotten before.
         """
-        lent = await asyncio.to_thread(self._seats.lent)
-        if not lent:
+        if await asyncio.to_thread(self._seats.lent):
+            await asyncio.to_thread(self._seats.used, await self._hub.taken())
+
+    async def make_users(self) -> None:
+        """Let the hub have a user of each account that is lent; who comes while that is under way does not wait for it.
+
+        The hub makes the user too when somebody comes; only "start all" cannot start them before.  So what it says to
+        one account keeps no other from being made, and the next push tries again.
+        """
+        if self._making:
             return
-        await asyncio.to_thread(self._seats.used, await self._hub.cards())
+        self._making = True
         try:
-            for account in sorted(lent - self._users):
-                await self._hub.know(account)
-                self._users.add(account)
+            missing = sorted(await asyncio.to_thread(self._seats.lent) - self._users)
+            for first in range(0, len(missing), AT_ONCE):
+                made = await asyncio.gather(*(self._make(account) for account in missing[first : first + AT_ONCE]))
+                if not any(made):
+                    break  # it is away, and each of the others would wait for as long
+        finally:
+            self._making = False
+
+    async def _make(self, account: str) -> bool:
+        """Make a user, unless the hub knows them; tell whether the hub answered."""
+        try:
+            await self._hub.know(account)
         except (HubSilent, HubRefused) as error:
-            # The hub makes the user too when somebody comes; only "start all" cannot start them before.
-            if str(error) != self._trouble:
-                log.warning("the hub does not know all temporary seats: %s", error)
-            self._trouble = str(error)
+            if str(error) != self._troubles.get(account):
+                log.warning("the hub does not know the temporary seat %s: %s", account, error)
+            self._troubles[account] = str(error)
+            return isinstance(error, HubRefused)
+        self._users.add(account)
+        self._troubles.pop(account, None)
+        return True

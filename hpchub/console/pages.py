@@ -209,6 +209,9 @@ async def change(request: Request, visit: Visiting, slug: str, verb: str) -> Res
     form, verbs = await form_of(request, visit), verbs_of(request)
     if verb == "refuse":
         await verbs.refuse(visit.caller, slug, form.get("reason", "")[:1000])
+    elif verb == "approve":
+        # The page may be old: they approve what it showed.
+        await verbs.approve(visit.caller, slug, form.get("plan_digest", ""))
     elif verb in _BUTTONS:
         await getattr(verbs, _BUTTONS[verb])(visit.caller, slug)
     else:
@@ -217,7 +220,6 @@ async def change(request: Request, visit: Visiting, slug: str, verb: str) -> Res
 
 
 _BUTTONS: Mapping[str, str] = {
-    "approve": "approve",
     "close": "close",
     "new-code": "renew_code",
     "revoke-code": "revoke_code",

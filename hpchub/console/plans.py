@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from hpchub.text import Sentence, listed
 
 LONGEST_SETUP_MINUTES = 7 * 24 * 60
 LONGEST_DAYS = 60
+MOST_TRAINERS = 50
 _DAY_SECONDS = 24 * 3600
 _MARGIN_SECONDS = 60
 """So long a request may take to the hub, which refuses a session that would last longer than the event."""
@@ -114,6 +116,11 @@ class Plan(Model):
         return self
 
     @property
+    def digest(self) -> str:
+        """Name it by what it says, so that nobody approves another one than they have seen."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]
+
+    @property
     def opens_epoch(self) -> int:
         """When its set-up begins: from then on people can join and start."""
         return max(self.starts_epoch - self.setup_minutes * MINUTE_SECONDS, 0)
@@ -142,6 +149,7 @@ class Plan(Model):
             "seats": self.seats,
             "profiles": [self.profile],
             "size": self.size,
+            "starts": [f"{profile}:{size}" if size else profile for profile, size in self.starts[1:]],
             "minutes": self.minutes,
             "reservation": self.reservation,
             "people": [person for person in dict.fromkeys(people) if _POSIX_NAME.match(person)],
@@ -315,17 +323,10 @@ def _moment(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).isoformat()
 
 
-def told_to_the_hub(events: Iterable[Event], now_epoch: float, files_days: int) -> list[HubEvent]:
-    """Give those that take place or will, as the hub takes them, in a fixed order.
-
-    Args:
-        events: all that may.
-        now_epoch: in seconds since 1970.
-        files_days: as in :meth:`Event.kept_until_epoch`.
-    """
-    live = (State.PLANNED, State.OPEN)
-    told = sorted((event for event in events if event.state(now_epoch) in live), key=lambda each: each.slug)
-    return [event.for_the_hub(files_days) for event in told]
+def live(events: Iterable[Event], now_epoch: float) -> list[Event]:
+    """Give those that take place or will, of which the hub is told, in a fixed order."""
+    states = (State.PLANNED, State.OPEN)
+    return sorted((event for event in events if event.state(now_epoch) in states), key=lambda each: each.slug)
 
 
 def mistakes(plan: Plan, catalogue: Catalogue, now_epoch: float) -> Iterator[Sentence]:
@@ -335,6 +336,8 @@ def mistakes(plan: Plan, catalogue: Catalogue, now_epoch: float) -> Iterator[Sen
         yield Sentence("The event would be over already: its end is past.")
     if site.console is not None and plan.seats > site.console.most_seats:
         yield Sentence("An event has at most {n} seats here.", n=site.console.most_seats)
+    if len(plan.trainers) > MOST_TRAINERS:
+        yield Sentence("An event has at most {n} trainers beside whoever creates it.", n=MOST_TRAINERS)
     there_are = len(pool_of(site))
     if plan.temporary_seats > there_are:
         yield Sentence("This site has {n} temporary seats in all.", n=there_are)

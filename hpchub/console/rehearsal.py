@@ -30,7 +30,7 @@ WORDS: Mapping[Trouble, Sentence] = {
     Trouble.ENDED: Sentence("Its session ended:"),
     Trouble.LATE: Sentence("It was not ready in time. The last that was known of it:"),
     Trouble.UNSEEN: Sentence("It was not ready in time, and the hub knows of no session of it."),
-    Trouble.CALLED_OFF: Sentence("Before it was ready, the event was ended or had to be approved again."),
+    Trouble.CALLED_OFF: Sentence("Before it was ready, the event was changed, was ended or had to be approved again."),
 }
 """What people call it; where there is a colon, what the hub said follows."""
 

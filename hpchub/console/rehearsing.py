@@ -10,9 +10,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from sqlalchemy import update
-
 from hpchub.catalogue.event import MINUTE_SECONDS
+from hpchub.console.changing import CHANGED_MEANWHILE
 from hpchub.console.hub import HubRefused, HubSilent
 from hpchub.console.model import EventRow
 from hpchub.console.people import Caller
@@ -119,17 +118,22 @@ class Rehearsals:
         return max(mine, key=lambda each: each.begun_epoch, default=None)
 
     async def _save(self, event: Event, rehearsal: Rehearsal) -> None:
-        await asyncio.to_thread(self._write, event.slug, rehearsal)
+        try:
+            await asyncio.to_thread(self._write, event, rehearsal)
+        except NotNow:
+            log.info("event %s was changed while it was rehearsed", event.slug)
 
-    def _write(self, slug: str, rehearsal: Rehearsal) -> None:
-        value = rehearsal.model_dump(mode="json")
+    def _write(self, event: Event, rehearsal: Rehearsal) -> None:
+        """Remember a rehearsal, unless a change of the event has called it off: the next round begins with that."""
+
+        def change(row: EventRow, _: Event) -> None:
+            if row.rehearsal is None or Rehearsal.model_validate(row.rehearsal) != event.rehearsal:
+                raise NotNow(CHANGED_MEANWHILE)
+            row.rehearsal = rehearsal.model_dump(mode="json")
+
         if not rehearsal.under_way:
             detail = rehearsal.trouble or f"ready after {rehearsal.ready_seconds} s"
-
-            def change(row: EventRow, _: Event) -> None:
-                row.rehearsal = value
-
-            self._verbs.store.change(slug, rehearsal.by, int(self._verbs.clock()), "rehearsed", change, detail)
+            self._verbs.store.change(event.slug, rehearsal.by, int(self._verbs.clock()), "rehearsed", change, detail)
             return
         with self._verbs.store.sessions.begin() as session:
-            session.execute(update(EventRow).where(EventRow.slug == slug).values(rehearsal=value))
+            change(session.get_one(EventRow, event.slug, with_for_update=True), event)

@@ -42,16 +42,28 @@ class Used:
     accounted_gpus: int | None = None
     """How many GPUs it held; None where the accounting does not count them."""
     core_hours: float | None = None
-    """What the site charges for it; None while that is not known."""
+    """What the accounting has of what the site charges; None while that is not known."""
+
+    @property
+    def without_a_job(self) -> bool:
+        """Whether it ended before Slurm had a job of it: the accounting will never know it, and it used nothing."""
+        return not self.job_id and self.ending is not None
 
     @property
     def accounted(self) -> bool:
         """Whether its hours are those of Slurm's accounting."""
-        return self.accounted_seconds is not None
+        return self.without_a_job or self.accounted_seconds is not None
+
+    @property
+    def charged(self) -> float | None:
+        """What the site charges for it, in core-hours; None while that is not known."""
+        return 0.0 if self.without_a_job else self.core_hours
 
     @property
     def seconds(self) -> float:
         """For how long its job ran, by Slurm's accounting or else as the hub saw it."""
+        if self.without_a_job:
+            return 0
         if self.accounted_seconds is not None:
             return self.accounted_seconds
         return 0 if self.started_epoch is None else max(self.until_epoch - self.started_epoch, 0)
@@ -170,7 +182,7 @@ def sessions_as_csv(used: Iterable[Used]) -> str:
     writer = csv.writer(text)
     writer.writerow(SESSION_COLUMNS)
     for one in used:
-        hours = (_hours(one.seconds), _hours(one.gpu_seconds), _rounded(one.core_hours))
+        hours = (_hours(one.seconds), _hours(one.gpu_seconds), _rounded(one.charged))
         times = (_time(one.asked_epoch), _time(one.started_epoch), _time(one.until_epoch))
         writer.writerow((one.user, one.cluster, one.job_id, *times, *hours, one.accounted, one.ending or ""))
     return text.getvalue()
@@ -201,7 +213,7 @@ def _hours(seconds: float) -> float:
 
 
 def _core_hours(sessions: Iterable[Used]) -> float | None:
-    known = [one.core_hours for one in sessions]
+    known = [one.charged for one in sessions]
     return None if None in known else _rounded(sum(each for each in known if each is not None))
 
 

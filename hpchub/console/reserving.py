@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from hpchub.console.changing import moment
 from hpchub.console.hub import ReservedTold
 from hpchub.console.plans import Event, Plan, State
-from hpchub.console.prolonging import PROLONGED, jobs_of, pending
+from hpchub.console.prolonging import PROLONG_ASKED, PROLONGED, jobs_of, pending
 from hpchub.console.reservation import Wanted, can_be_made
 from hpchub.console.reserver import Made, Reserver
 from hpchub.console.verbs import Verbs
@@ -35,6 +35,9 @@ _DAY_SECONDS = 86400
 _ASKED, _MADE, _EXTENDED = "reservation-asked", "reservation-made", "reservation-extended"
 _CHANGED, _REMOVED = "reservation-changed", "reservation-removed"
 _REFUSED, _UNCLEAR = "reservation-refused", "reservation-unclear"
+_NOT_PROLONGED = "prolong-refused"
+DECISIVE = (_ASKED, _MADE, _EXTENDED, _CHANGED, _REMOVED, _REFUSED, _UNCLEAR, PROLONG_ASKED, PROLONGED)
+"""Lines of a record that decide what is done next, however long the record is."""
 _BY = "console"
 _NOT_ANY_MORE = (State.OVER, State.REFUSED)
 """An event that was approved, changed and then refused may have a reservation, too."""
@@ -64,7 +67,7 @@ class Reservations:
         reserver = self._reserver or Reserver(settings)
         events = await asyncio.to_thread(self._verbs.store.all)
         for event in filter(self._is_due, events):
-            record = await asyncio.to_thread(self._verbs.store.record, event.slug)
+            record = await asyncio.to_thread(self._verbs.store.record, event.slug, DECISIVE)
             acts = [act.verb for act in record]
             try:
                 if event.state(self._verbs.clock()) not in _NOT_ANY_MORE:
@@ -139,15 +142,17 @@ class Reservations:
         jobs = jobs_of(event, await self._verbs.hub.sessions(event.slug, SOURCE_LANGUAGE), ended_epoch)
         try:
             longer = await reserver.prolong(*place, event.plan.ends_epoch, jobs) if jobs else []
-            detail = f"{len(longer)} of {len(jobs)}"
-        except ReservationUnclear as error:
-            # To ask again does no harm: what lasts as long already stays as it is.
-            log.warning("event %s: the answer about its jobs got lost, and is asked for again: %s", event.slug, error)
-            self._not_before[event.slug] = self._verbs.clock() + RETRY_SECONDS
-            return
         except ReserverError as error:
-            detail = str(error)
-        await self._note(event, PROLONGED, detail)
+            # To ask again does no harm: what lasts as long already stays as it is.  It ends with these jobs.
+            self._not_before[event.slug] = self._verbs.clock() + RETRY_SECONDS
+            self._quiet_until.pop((event.slug, event.plan), None)
+            if self._troubles.get(event.slug) != str(error):
+                self._troubles[event.slug] = str(error)
+                log.warning("event %s: its notebooks last no longer yet, and it is tried again: %s", event.slug, error)
+            if not isinstance(error, ReservationUnclear):
+                await self._note(event, _NOT_PROLONGED, str(error))
+            return
+        await self._note(event, PROLONGED, f"{len(longer)} of {len(jobs)}")
 
     async def _make(self, event: Event, reserver: Reserver, wanted: Wanted, acts: Sequence[str]) -> None:
         # Before each try: whatever becomes of this console meanwhile, the record says that one may have succeeded.
@@ -194,7 +199,7 @@ class Reservations:
 
     async def _note(self, event: Event, verb: str, detail: str) -> None:
         """Write a line at the end of the record; of the same try with the same trouble there is one, the last."""
-        now_epoch, again = int(self._verbs.clock()), verb in (_ASKED, _REFUSED, _UNCLEAR)
+        now_epoch, again = int(self._verbs.clock()), verb in (_ASKED, _REFUSED, _UNCLEAR, _NOT_PROLONGED)
         await asyncio.to_thread(self._verbs.store.note, event.slug, _BY, now_epoch, verb, detail, again=again)
 
 

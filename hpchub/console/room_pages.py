@@ -10,9 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from hpchub.console.frame import language_asked_for
-from hpchub.console.help import MOST_OF_A_MESSAGE
+from hpchub.console.help import MOST_OF_A_MESSAGE, as_said
 from hpchub.console.help_api import helps_of
-from hpchub.console.help_pages import as_said
 from hpchub.console.pages import Visiting, page, verbs_of
 from hpchub.console.room import WORDS
 from hpchub.console.rooms import Rooms

@@ -81,7 +81,7 @@ class Rooms:
         await asyncio.to_thread(self._verbs.store.note, slug, caller.name, int(self._verbs.clock()), "stop-all")
         self._refusals.pop(slug, None)
         self._starts = {start: mark for start, mark in self._starts.items() if start[0] != slug}
-        await asyncio.gather(*(self._verbs.stop_servers(name, slug) for name in event.members))
+        await self._verbs.stop_all(event)
 
     async def restart(self, caller: Caller, slug: str, name: str, language: str) -> None:
         """Begin to stop and start again the notebook of somebody with a seat.

@@ -22,12 +22,23 @@ log = logging.getLogger(__name__)
 async def once(verbs: Verbs) -> None:
     """Make one round.  Raises what the hub and the database raise."""
     # First the hub forgets what is over, so that nothing is started again behind us.
-    await verbs.push()
-    await verbs.clear()
+    refusal = await _refusal_of_push(verbs)
+    await verbs.clear(for_good=refusal is None)
     await verbs.watch()
     await tidy(verbs)
     window_seconds = verbs.settings.code_tries_minutes * 60
     await asyncio.to_thread(verbs.store.forget_guesses, verbs.clock() - window_seconds)
+    if refusal is not None:
+        raise refusal
+
+
+async def _refusal_of_push(verbs: Verbs) -> HubRefused | None:
+    # What the hub does not take of the events of now keeps no server of those that are over running.
+    try:
+        await verbs.push()
+    except HubRefused as refusal:
+        return refusal
+    return None
 
 
 async def rounds(verbs: Verbs) -> None:

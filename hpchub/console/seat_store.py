@@ -11,6 +11,7 @@ from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from hpchub.console.cards import Card, Seal, digest_of, new_card
+from hpchub.console.hub import TakenTold
 from hpchub.console.lending import chosen
 from hpchub.console.model import ActRow, EventRow, ParticipantRow, SeatRow, SessionRow
 from hpchub.console.plans import Plan
@@ -135,28 +136,33 @@ class SeatStore:
                 rows[name].card_digest, rows[name].card_sealed = digest_of(card), self._seal.sealed(card)
             _note(session, now_epoch, who, "new-cards", slug, ", ".join(names))
 
-    def used(self, spent: Mapping[str, int]) -> None:
-        """Remember which cards were used, and when; of a used one no copy is kept.
+    def used(self, taken: Mapping[str, TakenTold]) -> None:
+        """Remember which seats were taken by a card, and when; of a used card no copy is kept.
 
         Args:
-            spent: by the digest of the card, as the hub tells it.
+            taken: by their accounts, as the hub tells it.
         """
         with self._sessions.begin() as session:
             rows = session.scalars(
                 select(SeatRow).where(SeatRow.returned_epoch.is_(None), SeatRow.card_sealed != "").with_for_update()
             )
             for row in rows:
-                epoch = spent.get(row.card_digest or "")
-                if epoch is None:
+                told = taken.get(row.account)
+                if told is None or not told.is_of(row.event_slug):
                     continue
-                row.card_sealed = ""
-                again = "" if row.used_epoch is None else "again"
-                _note(session, epoch, row.account, "take-seat", row.event_slug, again)
+                # By the one before it where a new card was made just when somebody came: theirs is the seat all the
+                # same, and the new card is still to be used.
+                by_this_card = told.card == row.card_digest
+                if by_this_card:
+                    row.card_sealed = ""
+                if by_this_card or row.used_epoch is None:
+                    again = "" if row.used_epoch is None else "again"
+                    _note(session, told.epoch, row.account, "take-seat", row.event_slug, again)
                 if row.used_epoch is None:
-                    row.used_epoch = epoch
+                    row.used_epoch = told.epoch
                     joined = select(ParticipantRow).filter_by(event_slug=row.event_slug, name=row.account)
                     for participant in session.scalars(joined):
-                        participant.joined_epoch = epoch
+                        participant.joined_epoch = told.epoch
 
     # Giving back
 

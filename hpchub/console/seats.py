@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from hpchub.catalogue.moments import zone_of
 from hpchub.catalogue.seats import pool_of
@@ -91,10 +92,12 @@ class Seats:
                     when=when_of(seat.until_epoch, zone_of(self._verbs.catalogue.site.timezone)),
                 )
             )
-        if seat.event:
-            # The hub hands over nothing that it was told to be lent.
-            await self._verbs.push()
+        # The hub hands over nothing that it was told to be lent.
+        await self._verbs.push()
+        # What is free here may be somebody's there: of an event that another console, or this one once, had.
+        if seat.event or account in await self._verbs.hub.taken():
             await self._verbs.hub.hand_over(account)
+        if seat.event:
             await asyncio.to_thread(self._verbs.seats.give_back, seat.event, [account], caller.name, self._now())
         return PoolSeat(account, SeatUse.FREE)
 
@@ -117,13 +120,12 @@ class Seats:
                 for each, use in held.items()
                 if use is SeatUse.DUE and each.used_epoch is None and (event.slug, each.account) not in started
             ]
-            if unused:
-                await asyncio.to_thread(self._verbs.seats.give_back, event.slug, unused, BY, self._now())
+            waiting = await self._give_back(event, unused) if unused else set()
             due = [
                 each
                 for each, use in held.items()
                 if use is SeatUse.DUE
-                and each.account not in unused
+                and (each.account not in unused or each.account in waiting)
                 and now_epoch >= self._not_before.get((event.slug, each.account), 0)
             ]
             if due and self._verbs.settings.seats_after == "wipe":
@@ -131,6 +133,19 @@ class Seats:
                 await self._verbs.push()
                 for each in due:
                     await self._handed_over(event, each)
+
+    async def _give_back(self, event: Event, unused: Sequence[str]) -> set[str]:
+        """Give back seats that nobody took, as far as the console knows; name those that have to be handed over first.
+
+        Of another event's the hub may still have somebody there.  Who came to this one in its last second is known
+        with the next push, and keeps the files.
+        """
+        # After it the hub lets nobody in by a card of this event.
+        await self._verbs.push()
+        taken = await self._verbs.hub.taken()
+        free = [account for account in unused if account not in taken]
+        await asyncio.to_thread(self._verbs.seats.give_back, event.slug, free, BY, self._now())
+        return {account for account in unused if account in taken and not taken[account].is_of(event.slug)}
 
     async def _handed_over(self, event: Event, seat: Lent) -> None:
         key = (event.slug, seat.account)

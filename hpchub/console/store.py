@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, object_session, sessionmaker
 
 from hpchub.catalogue.seats import FILES_SUFFIX
+from hpchub.console.changing import CHANGED_MEANWHILE
 from hpchub.console.joins import join_by, new_code
 from hpchub.console.model import ActRow, EventRow, ParticipantRow, SeatRow, SessionRow, TrainerRow, WrongCodeRow
 from hpchub.console.plans import Event, Lent, Participant, Plan, State
@@ -138,10 +139,11 @@ class Store:
             row = session.scalars(select(EventRow).where(EventRow.code == code)).one_or_none() if code else None
             return None if row is None else _event(row)
 
-    def record(self, slug: str) -> list[Act]:
-        """Give what was done with an event, in its order; of a very long record the end."""
+    def record(self, slug: str, verbs: Collection[str] = ()) -> list[Act]:
+        """Give what was done with an event, in its order: of these verbs all, else of a very long record the end."""
         with self._sessions() as session:
-            query = select(ActRow).where(ActRow.event_slug == slug).order_by(ActRow.id.desc()).limit(_MOST_OF_A_RECORD)
+            query = select(ActRow).where(ActRow.event_slug == slug).order_by(ActRow.id.desc())
+            query = query.where(ActRow.verb.in_(verbs)) if verbs else query.limit(_MOST_OF_A_RECORD)
             rows = list(session.scalars(query))
             return [Act(row.epoch, row.who, row.verb, row.event_slug, row.detail) for row in reversed(rows)]
 
@@ -191,14 +193,18 @@ class Store:
                 continue  # another one took the slug, or has the same code, in the meantime
         raise RuntimeError("no name for a new event was free")
 
-    def approve(self, slug: str, who: str, now_epoch: int, lend: Lend | None = None) -> Event:
-        """Let an event take place, with the temporary seats that ``lend`` gives it.
+    def approve(
+        self, slug: str, who: str, now_epoch: int, lend: Lend | None = None, digest: str | None = None
+    ) -> Event:
+        """Let an event take place, with the temporary seats that ``lend`` gives it; ``digest`` is that of its plan.
 
         Raises :class:`NoSuchEvent`, :class:`NotNow`, and what ``lend`` raises.
         """
 
         def change(row: EventRow, event: Event) -> None:
             must_be(event, now_epoch, State.REQUESTED)
+            if digest not in (None, event.plan.digest):
+                raise NotNow(CHANGED_MEANWHILE)
             row.approved_epoch = now_epoch
             session = object_session(row)
             if lend is not None and session is not None:

@@ -48,6 +48,8 @@ class Teaming:
             raise NoSuchEvent
         if not event.plan.choose_team:
             raise NotAllowed(Sentence("In this event the trainer says who is in which team."))
+        if event.team_of(caller.name) == team:
+            return event
         return await self._changed(caller, slug, {caller.name: team})
 
     async def _changed(self, caller: Caller, slug: str, teams: Mapping[str, str]) -> Event:

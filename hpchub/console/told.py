@@ -43,6 +43,8 @@ class EventTold(Told):
     """``requested``, ``refused``, ``planned``, ``open`` or ``over``."""
     plan: Plan
     """What its trainer planned."""
+    plan_digest: str
+    """Names the plan by what it says."""
     trainers: list[str]
     """Who manages it."""
     created_by: str
@@ -73,6 +75,7 @@ class EventTold(Told):
             slug=event.slug,
             state=event.state(now_epoch),
             plan=event.plan,
+            plan_digest=event.plan.digest,
             trainers=list(event.trainers),
             created_by=event.created_by,
             created_epoch=event.created_epoch,
@@ -272,6 +275,15 @@ class Why(BaseModel):
 
     reason: str = Field(default="", max_length=1000, pattern=r"^[^\x00]*$")
     """For the trainer."""
+
+
+class Approving(BaseModel):
+    """The body of an approval."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    plan_digest: str | None = Field(default=None, max_length=64)
+    """The one of the plan that was looked at: another plan is not approved; null for whatever it is by now."""
 
 
 class Extending(BaseModel):

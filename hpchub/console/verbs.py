@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from hpchub.catalogue.console import ConsoleSettings
@@ -13,17 +13,18 @@ from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.moments import zone_of
 from hpchub.catalogue.seats import FILES_SUFFIX, pool_of
 from hpchub.console.cards import Seal
-from hpchub.console.help_store import HelpStore
 from hpchub.console.hub import Finding, Hub, HubRefused, HubSilent
 from hpchub.console.joins import NO_SUCH_CODE, JoinRefused, as_typed
 from hpchub.console.known_seats import KnownSeats
-from hpchub.console.lending import TooFewSeats, for_files, keeps_files
+from hpchub.console.lending import TooFewSeats, keeps_files
 from hpchub.console.people import Caller
-from hpchub.console.plans import Event, Plan, State, mistakes, told_to_the_hub
+from hpchub.console.plans import Event, Plan, State, mistakes
 from hpchub.console.report import Report, report
 from hpchub.console.reservation import can_be_made
+from hpchub.console.room import SessionTold
 from hpchub.console.seat_store import Lending, SeatStore
 from hpchub.console.store import Act, NoSuchEvent, Store
+from hpchub.console.telling import Telling
 from hpchub.errors import UserError
 from hpchub.text import SOURCE_LANGUAGE, Counted, Joined, Sentence
 
@@ -79,6 +80,7 @@ class Verbs:
         self.store, self.hub, self.clock = store, hub, clock
         self.seats = SeatStore(store.sessions, seal)
         self._seal, self._seats_known = seal, KnownSeats(hub, self.seats)
+        self._telling = Telling(store)
         self._catalogue = catalogue
         self._pushing = asyncio.Lock()
         self._next_push: asyncio.Future[None] | None = None
@@ -185,11 +187,11 @@ class Verbs:
         # "Start all" submits jobs as others, which this allocation pays: that is for those whose allocation it is.
         return caller.name in await self.hub.associated(plan.for_capacity("event", [caller.name]))
 
-    async def approve(self, caller: Caller, slug: str) -> Event:
-        """Let an event take place."""
+    async def approve(self, caller: Caller, slug: str, plan_digest: str | None = None) -> Event:
+        """Let an event take place, if its plan is still the one of this digest; None for whatever it is."""
         await self._administered(caller, slug)
-        lend = self.lends(caller)
-        return await self.told(await asyncio.to_thread(self.store.approve, slug, caller.name, self._now(), lend))
+        who, lend = caller.name, self.lends(caller)
+        return await self.told(await asyncio.to_thread(self.store.approve, slug, who, self._now(), lend, plan_digest))
 
     async def refuse(self, caller: Caller, slug: str, why: str) -> Event:
         """Refuse an event that waits for approval."""
@@ -293,29 +295,37 @@ class Verbs:
         async with self._pushing:
             self._next_push = None
             await self._push_now()
+        # Not while others wait for their push: of a large pool it takes a while.
+        await self._seats_known.make_users()
 
     async def _push_now(self) -> None:
         # Before the hub forgets an event: with it go the cards that were used.
-        await self._seats_known.bring_in_step()
-        now_epoch, files_days = self.clock(), self.settings.seat_files_days
-        events = told_to_the_hub(await asyncio.to_thread(self.store.not_over, now_epoch), now_epoch, files_days)
-        told = await asyncio.to_thread(HelpStore(self.store).told, events)
-        lending = await asyncio.to_thread(self.store.lending)
-        told += for_files(lending, now_epoch, files_days, self.settings.files_profile)
-        ours = await asyncio.to_thread(self.store.slugs)
-        if await self.hub.push(told, ours | {f"{slug}{FILES_SUFFIX}" for slug in ours}):
+        await self._seats_known.learn()
+        days, profile = self.settings.seat_files_days, self.settings.files_profile
+        news = await asyncio.to_thread(self._telling.news, self.clock(), days, profile)
+        slugs = await asyncio.to_thread(self.store.slugs)
+        ours = slugs | {f"{slug}{FILES_SUFFIX}" for slug in slugs}
+        if await self.hub.push(news.events, ours - news.left_out):
             log.info("the hub was told the events of now")
 
-    async def clear(self) -> None:
-        """Stop the servers of events that are over.  Raises :class:`~hpchub.console.hub.HubSilent`."""
-        for event in await asyncio.to_thread(self.store.to_clear, self.clock()):
-            left = await asyncio.gather(*(self._still_there(name, event.slug) for name in event.members))
-            if not any(left):
+    async def clear(self, *, for_good: bool = True) -> None:
+        """Stop the servers of events that are over.  Raises :class:`~hpchub.console.hub.HubSilent`.
+
+        Args:
+            for_good: whether the hub was told that they are over; else they are looked at again.
+        """
+        over = await asyncio.to_thread(self.store.to_clear, self.clock())
+        sessions = await self.hub.sessions_by_event(SOURCE_LANGUAGE) if over else {}
+        for event in over:
+            # Those too who were members once, and whose servers could not be stopped when they left.
+            names = {*event.members, *_with_a_notebook(sessions.get(event.slug, ()))}
+            left = await asyncio.gather(*(self._still_there(name, event.slug) for name in names))
+            if for_good and not any(left):
                 log.info("event %s is over and nothing of it runs any more", event.slug)
                 await asyncio.to_thread(self.store.cleared, event.slug, self._now())
 
     async def watch(self) -> None:
-        """Remember the sessions of events that are open, or have just ended.
+        """Remember the sessions of events that are open, or have just ended, and stop those of who is no member.
 
         Raises :class:`~hpchub.console.hub.HubSilent`.
         """
@@ -324,6 +334,15 @@ class Verbs:
         sessions = await self.hub.sessions_by_event(SOURCE_LANGUAGE) if watched else {}
         for slug in watched:
             await asyncio.to_thread(self.store.remember, slug, sessions.get(slug, []), self.clock())
+        # The members as they are after the sessions were asked for: who joined meanwhile is one.
+        for event in await asyncio.to_thread(self.store.not_over, self.clock()) if watched else ():
+            for name in _with_a_notebook(sessions.get(event.slug, ())) - {*event.members}:
+                await self._still_there(name, event.slug)
+
+    async def stop_all(self, event: Event) -> None:
+        """Stop all servers of an event.  Raises :class:`~hpchub.console.hub.HubSilent`."""
+        there = _with_a_notebook(await self.hub.sessions(event.slug, SOURCE_LANGUAGE))
+        await asyncio.gather(*(self.stop_servers(name, event.slug) for name in {*event.members, *there}))
 
     def _is_watched(self, event: Event) -> bool:
         ended = event.closed_epoch or event.plan.ends_epoch
@@ -369,3 +388,7 @@ class Verbs:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+def _with_a_notebook(sessions: Iterable[SessionTold]) -> frozenset[str]:
+    return frozenset(each.user for each in sessions if each.phase != "ended")

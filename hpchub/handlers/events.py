@@ -10,10 +10,15 @@ from pydantic import ValidationError
 from tornado import web
 
 from hpchub.audit.handlers import Acting
+from hpchub.catalogue.event import Event, SeatCard
 from hpchub.engine import WithEngine
 from hpchub.events import EVENTS, wrong_in
 
 BODY_LIMIT = 8 * 1024 * 1024
+
+
+def _seats_of(events: tuple[Event, ...]) -> dict[str, tuple[SeatCard, ...]]:
+    return {event.slug: event.seats for event in events if event.seats}
 
 
 class EventsHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
@@ -35,9 +40,11 @@ class EventsHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # Ju
         twice = [slug for slug, count in Counter(event.slug for event in events).items() if count > 1]
         if twice:
             raise web.HTTPError(400, f"Not a list of events: {twice[0]} is there twice.")
+        before = _seats_of(self.engine.events.events)
         try:
             self.engine.events.replace(events)
         except OSError as error:
             raise web.HTTPError(503, f"The events cannot be kept: {error.strerror}.") from error
-        self.engine.seats.changed.set()
+        if _seats_of(self.engine.events.events) != before:
+            self.engine.seats.changed.set()
         self.set_status(204)

@@ -23,7 +23,7 @@ from hpchub.signin.cards import Seat
 from hpchub.signin.lent import LendsSeats
 from hpchub.signin.refusal import SignInRefused
 from hpchub.signin.seats import SeatsUnreadable
-from hpchub.signin.shut_out import shut_out
+from hpchub.signin.shut_out import shut_out, tokens_of_servers, withdraw_of_others
 from hpchub.text import in_words
 
 BROWSER_COOKIE = "hpchub-cards"
@@ -86,18 +86,21 @@ class SeatHandler(Page, BaseHandler):  # type: ignore[misc]  # JupyterHub has no
         return "" if user is None or user.name == seat.account else str(user.name)
 
     async def _take(self, seat: Seat, code: str) -> None:
+        is_first = self.engine.seats.taken(seat.account) is None
         # Judged and spent in one step: two phones may have the same card.
-        seat = self.engine.seats.take(code)
-        account, user = seat.account, self.find_user(seat.account)
-        if user is not None:
-            # Whoever used an earlier card, or was in the account before it was lent.
-            running = [each for each in self.engine.owners_of_sessions() if each.user.name == account]
-            shut_out(user, [each.session for each in running])
-        # As JupyterHub's own sign-out does: the next person in this browser must not go on as the last one.
-        self.clear_login_cookie()
-        self.set_session_cookie()
-        user = await self.auth_to_user({"name": account, "admin": False, "groups": [], "auth_state": None})
-        self.set_login_cookie(user)
+        with self.engine.seats.taking(code) as seat:
+            account, user = seat.account, self.find_user(seat.account)
+            if user is not None:
+                # Whoever used an earlier card, or was in the account before it was lent.
+                running = [each for each in self.engine.owners_of_sessions() if each.user.name == account]
+                if is_first:
+                    withdraw_of_others(running, seat)
+                shut_out(user, tokens_of_servers(user, running))
+            # As JupyterHub's own sign-out does: the next person in this browser must not go on as the last one.
+            self.clear_login_cookie()
+            self.set_session_cookie()
+            user = await self.auth_to_user({"name": account, "admin": False, "groups": [], "auth_state": None})
+            self.set_login_cookie(user)
         user._auth_refreshed = time.monotonic()
         self.log.info("%s was taken as a seat of %s", account, seat.event.slug)
         record.write(self.eventlog, "seat-taken", username=account, event=seat.event.slug)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from jupyterhub.apihandlers import APIHandler
@@ -16,20 +17,22 @@ from hpchub.catalogue.seats import pool_of
 from hpchub.catalogue.site import Site
 from hpchub.clusters import open_clusters
 from hpchub.engine import WithEngine
-from hpchub.errors import LauncherError, SubmitRefused, SubmitUnclear, Unreachable
+from hpchub.errors import LauncherError, SubmitUnclear
 from hpchub.handlers.servers import stop_server
 from hpchub.signin import record
 from hpchub.signin.seats import SeatsUnreadable
-from hpchub.signin.shut_out import shut_out
+from hpchub.signin.shut_out import shut_out, tokens_of_servers
 from hpchub.slurm.model import ClusterView, JobState
 
 
 class CardsHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """Which cards were used, and when."""
+    """Which cards were used, and when; and which accounts they are of that are not handed over."""
 
     @needs_scope("admin:groups")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def get(self) -> None:
-        self.finish({"spent": dict(self.engine.seats.spent())})
+        seats = self.engine.seats
+        taken = {account: asdict(each) for account, each in seats.not_handed_over().items()}
+        self.finish({"spent": dict(seats.spent()), "taken": taken})
 
 
 class HandOverHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
@@ -39,7 +42,7 @@ class HandOverHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # 
     async def post(self, account: str) -> None:
         """End and empty it; what stands in the way is named, and it can be asked again."""
         site, seats = self.engine.catalogue.site, self.engine.seats
-        if account not in pool_of(site):
+        if account not in pool_of(site) and seats.taken(account) is None:
             raise web.HTTPError(404, f"{account} is not in the site's pool of seats.")
         seat = seats.lent(account)
         if seat is not None:
@@ -61,6 +64,8 @@ class HandOverHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # 
 
     async def _end(self, user: Any) -> None:
         """End whatever an account has here, and forget what was chosen, brought, named or shared in it."""
+        # first of all, so that nobody starts anew what is being stopped
+        shut_out(user, tokens_of_servers(user, ()))
         for spawner in list(user.spawners.values()):
             if spawner.active or spawner.pending:
                 await stop_server(self, user, spawner)
@@ -88,13 +93,11 @@ class HandOverHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # 
         for cluster in clusters_with_homes(self.engine.catalogue.site):
             try:
                 await self.engine.launcher.wipe(account, cluster)
-            except SubmitRefused as error:
-                raise web.HTTPError(409, f"The home of {account} is not clean: {error}") from None
             except SubmitUnclear as error:
-                raise web.HTTPError(503, f"Nobody knows whether the home of {account} is clean: {error}") from None
+                # no 503, which the console would take for the hub's silence
+                raise web.HTTPError(409, f"Nobody knows whether the home of {account} is clean: {error}") from None
             except LauncherError as error:
-                status = 503 if isinstance(error.__cause__, Unreachable) else 409
-                raise web.HTTPError(status, f"The home of {account} is not clean: {error}") from None
+                raise web.HTTPError(409, f"The home of {account} is not clean: {error}") from None
 
 
 def clusters_with_homes(site: Site) -> list[str]:

@@ -186,14 +186,16 @@ def nothing_left(request: dict[str, Any]) -> None:
         raise Refused(f"unknown keys: {', '.join(sorted(key[:64] for key in request))}")
 
 
-def become(user: pwd.struct_passwd) -> None:
-    """Give up root's rights for good, and stand in the user's home."""
+def become(user: pwd.struct_passwd, *, unlocking: bool = False, at_home: bool = True) -> None:
+    """Give up root's rights for good, and stand in the user's home, which its owner may unlock first, or in none."""
     os.initgroups(user.pw_name, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     os.umask(0o077)
     try:
-        os.chdir(user.pw_dir)
+        if unlocking:
+            os.chmod(user.pw_dir, stat.S_IRWXU)
+        os.chdir(user.pw_dir if at_home else "/")
     except OSError as error:
         raise Refused(f"the home folder of {user.pw_name} cannot be entered: {error.strerror}") from None
 
@@ -324,7 +326,7 @@ def cancel(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, A
     cluster = known_cluster(request, policy)
     job_id = text(request, "job_id", JOB_ID)
     nothing_left(request)
-    become(user)
+    become(user, at_home=False)  # nobody keeps their job by closing their home
     options, way = way_to(cluster, policy)
     run([policy["commands"]["scancel"], *options, job_id], {**user_environment(user, policy), **way})
     return {}
@@ -393,7 +395,8 @@ def wipe(request: dict[str, Any], user: pwd.struct_passwd, policy: dict[str, Any
     nothing_left(request)
     if user.pw_name not in policy.get("seats", ()):
         raise Refused(f"{user.pw_name} is not one of the seats of the policy")
-    become(user)
+    # Who was in the seat may have closed its home to its own account.
+    become(user, unlocking=True)
     run([os.path.realpath(__file__).removesuffix("launch") + "wipe"], user_environment(user, policy))
     return {}
 

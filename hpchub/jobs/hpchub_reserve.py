@@ -33,7 +33,7 @@ Requests, times in seconds since 1970, ``starts_epoch`` null for now::
     {"verb": "delete", "cluster": …, "name": …}
     {"verb": "prolong", "cluster": …, "name": …, "ends_epoch": …, "jobs": ["17", …]}
 
-A change has at least one of its three last keys.  A prolongation is answered with the ``jobs`` that end later now.
+A change has at least one of its three last keys.  A prolongation is answered with the ``jobs`` that last as long now.
 Other answers: ``{"ok": true, "reservation": {"name": …, "nodes": …,
 "starts_epoch": …, "ends_epoch": …}}`` as Slurm has it now (null once it is removed), or ``{"ok": false, "kind": …,
 "message": …}`` with one of these kinds: ``refused`` by the policy or the form, or because another request takes too
@@ -347,7 +347,7 @@ def delete(request: Json, cluster: Cluster) -> Json:
 
 
 def prolong(request: Json, cluster: Cluster) -> Json:
-    """Give jobs more time; those that are none of ours, or last as long already, stay as they are."""
+    """Give jobs more time, and name those that last as long now; what is none of ours stays as it is."""
     name, until, jobs = own_name(request, cluster.policy), number(request, "ends_epoch"), request.pop("jobs", None)
     nothing_left(request)
     if not isinstance(jobs, list) or len(jobs) > 50 or not all(type(job) is str and JOB.fullmatch(job) for job in jobs):
@@ -359,7 +359,7 @@ def prolong(request: Json, cluster: Cluster) -> Json:
 
 
 def lengthened(cluster: Cluster, name: str, job: str, until: int) -> bool:
-    """Let a job end at a time, if it is the hub's, runs in a reservation and would end before."""
+    """Let a job last until a time, if it is the hub's and runs in a reservation; tell whether it does."""
     try:
         # Comment, paths and whatever else its owner writes stand behind; a key in its name is there twice, or too soon.
         ours, *behind = cluster.scontrol("show", "job", job).split(" OverSubscribe=")
@@ -372,7 +372,7 @@ def lengthened(cluster: Cluster, name: str, job: str, until: int) -> bool:
             return False
         minutes = (until - int(facts["StartTime"])) // 60
         if int(facts["StartTime"]) + minutes * 60 <= int(facts["EndTime"]):
-            return False
+            return True  # perhaps by an earlier request whose answer got lost
         cluster.scontrol("update", f"JobId={job}", f"TimeLimit={minutes}")
     except (SlurmSaid, ValueError, KeyError):
         return False

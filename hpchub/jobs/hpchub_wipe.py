@@ -8,6 +8,7 @@ the reason as its last line; what it has removed until then is gone, and it can 
 
 What must hold, whatever the person before has left there:
 
+- the home lets nobody in but its account, whatever mode or access list it was given;
 - nothing is removed while a process of the account is on this machine, or a job of it on any of the clusters;
 - no link is followed: of a symbolic or hard link the link itself is removed, and what it leads to stays as it was;
 - nothing of another file system is touched: while one is mounted below the home, nothing at all is removed;
@@ -21,6 +22,7 @@ what its own account may remove itself.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -38,7 +40,6 @@ SKELETON = "/etc/skel"
 SQUEUE_SECONDS = 30
 LISTED = 5
 """Jobs, processes or entries that a sentence names; of others only how many there are."""
-_JOB = re.compile(r"[0-9]+(_\S*)?")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -75,7 +76,8 @@ def check_no_jobs(policy: dict[str, Any]) -> None:
         conf = policy.get("slurm_conf", {}).get(cluster)
         way = [] if conf else ["--clusters=" + cluster]
         environment = {**os.environ, **({"SLURM_CONF": conf} if conf else {})}
-        argv = [squeue, *way, "--noheader", f"--user={os.getuid()}", "--format=%i"]
+        # --all: also those in partitions that are hidden, or that the account may not use any more
+        argv = [squeue, *way, "--all", "--noheader", f"--user={os.getuid()}", "--format=%A"]
         try:
             done = subprocess.run(
                 argv, env=environment, capture_output=True, text=True, timeout=SQUEUE_SECONDS, check=False
@@ -84,8 +86,9 @@ def check_no_jobs(policy: dict[str, Any]) -> None:
             raise Kept(f"squeue timed out: nobody knows whether a job still runs on {cluster}") from None
         if done.returncode != 0:
             raise Kept(f"{done.stderr.strip()[-500:]}: nobody knows whether a job still runs on {cluster}")
-        # with --clusters it begins with the cluster's name, header or not
-        jobs = [line.strip() for line in done.stdout.splitlines() if _JOB.fullmatch(line.strip())]
+        # with --clusters it begins with the cluster's name, header or not; whatever else it says is a job
+        lines = [line.strip() for line in done.stdout.splitlines()]
+        jobs = [line for line in lines if line and not line.startswith("CLUSTER: ")]
         if jobs:
             raise Kept(f"there are still jobs on {cluster}: {some(jobs)}")
 
@@ -120,8 +123,7 @@ def wipe(skeleton: str) -> None:
     mounted = [each for each in mount_points() if each.startswith(os.getcwd().rstrip("/") + "/")]
     if mounted:
         raise Kept(f"other file systems are mounted in the home: {some(mounted)}")
-    # it may have taken its own rights away
-    os.fchmod(home, stat.S_IMODE(status.st_mode) | stat.S_IRWXU)
+    close_to_others(home)
     left: dict[str, str] = {}
     while entries := [name for name in os.listdir(home) if name not in left]:
         for name in entries:
@@ -132,6 +134,27 @@ def wipe(skeleton: str) -> None:
     if left:
         raise Kept(f"not everything could be removed: {some([repr(each)[1:-1] for each in left.values()])}")
     put_back(skeleton)
+
+
+def close_to_others(home: int) -> None:
+    """Let nobody but its account into the home, whatever the person before allowed there, and to whom.
+
+    Plain 0700: what was in the mode beside it, such as the group's bit, a service may not be allowed to set again.
+    """
+    os.fchmod(home, stat.S_IRWXU)
+    try:
+        # others, such as the machine's security labels, are not the person's to set or to remove
+        theirs = [name for name in os.listxattr(home) if name.startswith(("system.posix_acl_", "user."))]
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        theirs = []
+    for name in theirs:
+        try:
+            os.removexattr(home, name)
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, errno.ENOTSUP):
+                raise Kept(f"the home's attribute {name} cannot be removed: {error.strerror}") from None
 
 
 def remove(name: str, home: int, device: int) -> None:

@@ -61,7 +61,7 @@ def told(session: Session, view: ClusterView | None, event: Event | None, now_ep
     user = session.request.user
     helpers = [
         {"name": each.helper, "until_epoch": each.until_epoch}
-        for each in (event.helpers if event else ())
+        for each in (event.let_in if event else ())
         if each.session == session.id and each.until_epoch > now_epoch
     ]
     return {

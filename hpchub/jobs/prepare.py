@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 NOTE = "MATERIAL-IS-MISSING.txt"
 LEFT_SECONDS = 3600
 """What a job that was ended has left is removed so much later: another one may be at work."""
+OTHERS_SECONDS = 10
+"""How long somebody else may take to give a folder that they make to the group."""
 STICKY, WHOLE_GROUP, READ_GROUP = 0o3770, 0o2770, 0o2750
 OWNER, PERSON, GROUP, MASK, OTHERS = 0x01, 0x02, 0x04, 0x10, 0x20
 """Tags of entries of an access list (acl(5))."""
@@ -95,18 +97,41 @@ def grant(folder: str, people: Iterable[int], group: int) -> None:
 
 
 def make(folder: str, mode: int, gid: int) -> bool:
-    """Make a folder with a group, unless it is there; tell whether it is new."""
+    """Make a folder with a group, unless it is there; tell whether it is new.
+
+    It is private until it is the group's.  One that an earlier job of the same person has left so, because it was
+    ended in between, is finished here and counts as new.
+    """
     try:
         os.mkdir(folder, 0o700)
+        there = False
     except FileExistsError:
+        there = True
+    if there and not left_unfinished(folder):
         return False
     try:
         os.chown(folder, -1, gid)
         os.chmod(folder, mode)
     except OSError as error:
-        os.rmdir(folder)
+        if not there:
+            os.rmdir(folder)
         raise Wrong(f"{folder}: {error.strerror}") from error
     return True
+
+
+def left_unfinished(folder: str) -> bool:
+    """Tell whether a folder is one's own and nobody else's yet; what others are making is waited for a while."""
+    until = time.monotonic() + OTHERS_SECONDS
+    while True:
+        found = os.lstat(folder)
+        # An access list changes the group's rights, too, but never to none.
+        if not stat.S_ISDIR(found.st_mode) or found.st_mode & stat.S_IRWXG:
+            return False
+        if found.st_uid == os.getuid():
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.1)
 
 
 def owned_by(folder: str, people: Iterable[int]) -> bool:
@@ -241,6 +266,8 @@ def pull(facts: dict[str, Any], place: str, settings: str) -> tuple[str, str] | 
         "GIT_CONFIG_GLOBAL": settings,
         "GIT_ALLOW_PROTOCOL": "https" if repository.startswith("https://") else "file",
         "GIT_TERMINAL_PROMPT": "0",
+        # A repository in a folder may be a partial clone, whose owner says where the rest comes from.
+        "GIT_NO_LAZY_FETCH": "1",
     }
 
     def puller(into: str) -> tuple[int, str]:

@@ -76,6 +76,8 @@ class Session:
     token_id: int
     """The database id of the server's token (no secret): only that token may report."""
     begun_epoch: float
+    begun_by: str = ""
+    """Who asked for it, as the audit record names them; empty where nobody is known."""
     phase: Phase = Phase.SUBMITTED
     reached: dict[str, float] = field(default_factory=dict)
     """When each phase after the first was reached, in seconds since 1970, by the phase's word."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -63,14 +63,18 @@ def digest_of(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-def lent(account: str, events: Sequence[Event], now_epoch: float) -> Seat | None:
-    """Find the seat that an account is now; one of an event that is open goes before others."""
-    found = [
-        Seat(event, card)
-        for event in events
-        for card in event.seats
-        if card.account == account and now_epoch < card.until_epoch
-    ]
+def by_account(events: Iterable[Event]) -> dict[str, list[Seat]]:
+    """Give the seats that these events lend, by their accounts."""
+    found: dict[str, list[Seat]] = {}
+    for event in events:
+        for card in event.seats:
+            found.setdefault(card.account, []).append(Seat(event, card))
+    return found
+
+
+def lent(seats: Iterable[Seat], now_epoch: float) -> Seat | None:
+    """Find which of an account's seats it is now; one of an event that is open goes before others."""
+    found = [seat for seat in seats if now_epoch < seat.card.until_epoch]
     return min(found, key=lambda seat: not seat.event.is_open(now_epoch), default=None)
 
 
@@ -149,10 +153,9 @@ def not_lendable() -> SignInRefused:
 
 def is_lent() -> SignInRefused:
     """Somebody signs in in the ordinary way to an account that is a seat now."""
-    return SignInRefused(
-        "seat", Sentence("This account is lent as a seat of an event; only the seat's card opens it."), ASK
-    )
+    return SignInRefused("seat", LENT, ASK)
 
 
+LENT = Sentence("This account is lent as a seat of an event; only the seat's card opens it.")
 ASK = Sentence("Ask the trainer of your event.")
 LATER = Sentence("Come back then, with the same card.")

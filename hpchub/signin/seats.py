@@ -10,7 +10,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
@@ -49,6 +50,9 @@ class Seats:
     def __init__(self, file: Path, events: Callable[[], Sequence[Event]], pool: Callable[[], Collection[str]]) -> None:
         self._file, self._events, self._pool = file, events, pool
         self._taken: dict[str, Taken] = {}
+        self._indexed: Sequence[Event] = ()
+        self._lent: dict[str, list[Seat]] = {}
+        """The seats of the events that are indexed."""
         self._problem = ""
         self._guesses = Tries(WRONG_CODES, WRONG_CODES_MINUTES)
         self._records = Tries(_RECORDED, _RECORDED_MINUTES)
@@ -66,11 +70,19 @@ class Seats:
     @property
     def accounts(self) -> frozenset[str]:
         """All accounts that are seats now, or were and are not handed over."""
-        return frozenset(card.account for event in self._events() for card in event.seats) | self._taken.keys()
+        return frozenset(self._by_account()) | self._taken.keys()
 
     def lent(self, account: str) -> Seat | None:
-        """Give the seat that an account of the pool is now."""
-        return cards.lent(account, self._events(), time.time()) if account in self._pool() else None
+        """Give the seat that an account of the pool is now; whoever is in one stays in when it leaves the pool."""
+        if account not in self._pool() and account not in self._taken:
+            return None
+        return cards.lent(self._by_account().get(account, ()), time.time())
+
+    def _by_account(self) -> dict[str, list[Seat]]:
+        events = self._events()
+        if events is not self._indexed:
+            self._indexed, self._lent = events, cards.by_account(events)
+        return self._lent
 
     def taken(self, account: str) -> Taken | None:
         """Give what is kept of an account that somebody took."""
@@ -89,6 +101,10 @@ class Seats:
     def spent(self) -> Mapping[str, int]:
         """Give by their digests when cards were used: the last one of each account that is not handed over."""
         return {taken.card: taken.epoch for taken in self._taken.values()}
+
+    def not_handed_over(self) -> Mapping[str, Taken]:
+        """Give what is kept of all accounts that somebody took, by their names."""
+        return self._taken
 
     def opened(self, code: str, zone: tzinfo | None = None) -> Seat:
         """Find the seat that a card opens now; the code is in its normal form.
@@ -110,6 +126,29 @@ class Seats:
         event = before.event if before is not None else seat.event.slug
         self._write({**self._taken, seat.account: Taken(event, cards.digest_of(code), int(time.time()))})
         return seat
+
+    @contextmanager
+    def taking(self, code: str) -> Iterator[Seat]:
+        """Spend a card for what is done inside; where that fails, the card opens its seat as before.
+
+        Raises as :meth:`opened`.
+        """
+        taken = self._taken
+        seat = self.take(code)
+        ours = self._taken[seat.account]
+        try:
+            yield seat
+        except BaseException:
+            if self._taken.get(seat.account) is ours:
+                self._undo(seat.account, taken.get(seat.account))
+            raise
+
+    def _undo(self, account: str, before: Taken | None) -> None:
+        others = {name: each for name, each in self._taken.items() if name != account}
+        try:
+            self._write(others if before is None else {**others, account: before})
+        except SeatsUnreadable as error:
+            log.error("the card of %s stays spent, though nobody is in: %s", account, error)
 
     def hand_over(self, account: str) -> None:
         """Forget who took an account, once nothing of theirs is left.  Raises :class:`SeatsUnreadable`."""

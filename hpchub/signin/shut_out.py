@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from jupyterhub import orm
 from jupyterhub.orm import new_token
+from sqlalchemy.exc import SQLAlchemyError
 
-from hpchub.signin import record
+from hpchub.catalogue.seats import FILES_SUFFIX
+from hpchub.jobs.session import Session
+from hpchub.signin import cards, record
+from hpchub.signin.cards import Seat
 from hpchub.signin.seats import Seats
 from hpchub.text import Sentence
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 15
-STARTING_SECONDS = 60
-"""For so long the token of a server that is being started may not yet be that of a session."""
-_OF_A_SERVER = "Server at "
-"""How JupyterHub begins the note of such a token; anybody can write that."""
 
 
-class _Owner(Protocol):
+class Owner(Protocol):
+    """Whose session is: a spawner of ours."""
+
     user: Any
-    session: Any
+    session: Session | None
 
     def withdraw(self, sentence: str) -> None: ...
 
@@ -43,30 +45,49 @@ class _Engine(Protocol):
     def owners_of_sessions(self) -> Iterable[Any]: ...
 
 
-def shut_out(user: Any, sessions: Iterable[Any] = ()) -> None:
-    """End all browsers and API tokens of an account; the servers of these sessions go on speaking to the hub.
+def shut_out(user: Any, sparing: Collection[int] = ()) -> None:
+    """End all browsers and API tokens of an account.
 
     Args:
         user: JupyterHub's.
-        sessions: those whose servers go on.
+        sparing: the ids of the tokens that stay, from :func:`tokens_of_servers`.
     """
     user.cookie_id = new_token()
-    for token in foreign_tokens(user.api_tokens, {session.token_id for session in sessions}):
+    for token in [each for each in user.api_tokens if each.id not in sparing]:
         user.db.delete(token)
     for code in list(user.oauth_codes):
         user.db.delete(code)
     user.db.commit()
 
 
-def foreign_tokens(tokens: Iterable[Any], of_sessions: Collection[int], now: datetime | None = None) -> list[Any]:
-    """Give the API tokens by which nobody but a server of a session, running or just being started, may go on."""
-    youngest = (now or datetime.now(UTC).replace(tzinfo=None)) - timedelta(seconds=STARTING_SECONDS)
-    return [
-        token
-        for token in tokens
-        if token.id not in of_sessions
-        and not ((token.note or "").startswith(_OF_A_SERVER) and token.created is not None and token.created > youngest)
-    ]
+def tokens_of_servers(user: Any, owners: Iterable[Owner]) -> set[int]:
+    """Give the ids of the tokens by which an account's servers, running or being started, speak to the hub.
+
+    Never by a token's note or age: whoever is in the account chooses those.
+
+    Args:
+        user: JupyterHub's.
+        owners: those of the account's sessions.
+    """
+    # JupyterHub names it here as soon as it is made; its session begins later, after other work has had its turn.
+    named = (spawner.api_token for spawner in user.spawners.values())
+    started = [orm.APIToken.find(user.db, token) for token in named if token]
+    return {token.id for token in started if token is not None} | _of_sessions(owners)
+
+
+def _of_sessions(owners: Iterable[Owner]) -> set[int]:
+    return {owner.session.token_id for owner in owners if owner.session is not None}
+
+
+def withdraw_of_others(owners: Iterable[Owner], seat: Seat) -> None:
+    """End the sessions of who was in an account before this event lent it; those that were started for it go on."""
+    slug = seat.event.slug.removesuffix(FILES_SUFFIX)
+    for owner in owners:
+        session = owner.session
+        event = session.request.event if session is not None else None
+        by_itself = session is not None and session.begun_by == seat.account
+        if by_itself or (event and event.removesuffix(FILES_SUFFIX) != slug):
+            owner.withdraw(cards.LENT)
 
 
 class Rounds:
@@ -87,39 +108,63 @@ class Rounds:
         changed = self._engine.seats.changed
         while True:
             changed.clear()
-            self.go_round()
+            await self.go_round()
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
 
-    def go_round(self) -> None:
+    async def go_round(self) -> None:
         """Look at each seat once; a seat that cannot be looked at is looked at in the next round."""
-        accounts = self._engine.seats.accounts
-        # Who signed in since it was an ordinary account again is not out yet.
-        self._out &= accounts
-        for account in sorted(accounts):
-            try:
-                self._look(account)
-            except Exception:
-                # a database that is away for a moment
-                log.exception("the seat %s could not be looked at", account)
+        seats = self._engine.seats
+        empty = sorted(account for account in seats.accounts if seats.standing(account) is False)
+        # Who signed in since it was an ordinary account again, or since somebody took it, is not out yet.
+        self._out &= set(empty)
+        owners: defaultdict[str, list[Owner]] = defaultdict(list)
+        for owner in self._engine.owners_of_sessions():
+            owners[owner.user.name].append(owner)
+        try:
+            for account, tokens in self._tokens_of(empty).items():
+                self._try_to_look(account, owners[account], tokens)
+                # a room of a thousand seats must not hold up whoever clicks meanwhile
+                await asyncio.sleep(0)
+        except SQLAlchemyError as error:
+            self._app.db.rollback()
+            log.error("the seats could not be looked at, and are in the next round: %s", error)
 
-    def _look(self, account: str) -> None:
+    def _tokens_of(self, accounts: Sequence[str]) -> dict[str, set[int]]:
+        """Give the ids of all API tokens of those accounts that are users of the hub, in one query."""
+        token = orm.APIToken
+        rows = self._app.db.query(orm.User.name, token.id).outerjoin(token, token.user_id == orm.User.id)
+        found: dict[str, set[int]] = {}
+        for account, token_id in rows.filter(orm.User.name.in_(accounts)):
+            found.setdefault(account, set()).update(() if token_id is None else (token_id,))
+        return found
+
+    def _try_to_look(self, account: str, owners: list[Owner], tokens: set[int]) -> None:
+        try:
+            self._look(account, owners, tokens)
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            log.exception("the seat %s could not be looked at", account)
+
+    def _look(self, account: str, owners: list[Owner], tokens: set[int]) -> None:
         seats = self._engine.seats
         if seats.standing(account) is not False:
-            self._out.discard(account)
+            # taken since the round began
             return
-        owners: list[_Owner] = [each for each in self._engine.owners_of_sessions() if each.user.name == account]
-        taken = seats.taken(account)
-        if seats.lent(account) is None:
+        seat, taken = seats.lent(account), seats.taken(account)
+        if seat is not None:
+            withdraw_of_others(owners, seat)
+        else:
             for owner in owners:
                 owner.withdraw(_OVER)
-        orm_user = orm.User.find(self._app.db, account)
-        if orm_user is None:
+        if account in self._out and tokens <= _of_sessions(owners):
             return
-        user, sessions = self._app.users[orm_user], [owner.session for owner in owners]
-        if account in self._out and not foreign_tokens(user.api_tokens, {each.token_id for each in sessions}):
+        user = self._app.users[orm.User.find(self._app.db, account)]
+        sparing = tokens_of_servers(user, owners)
+        if account in self._out and tokens <= sparing:
             return
-        shut_out(user, sessions)
+        shut_out(user, sparing)
         if taken is not None and account not in self._out:
             log.info("the seat %s of %s is over: nobody is in it any more", account, taken.event)
             record.write(self._app.eventlog, "seat-ended", username=account, event=taken.event)

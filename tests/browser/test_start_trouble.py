@@ -41,7 +41,7 @@ def test_what_was_stopped_in_the_queue_is_started_again(site: Site, visitor: Vis
     with closed_nodes(site):
         visitor.press_start("agrifood/remote-sensing", **ADA)
         expect(page.locator("[aria-current=step]")).to_contain_text("In the queue")
-        expect(page.get_by_role("status")).to_contain_text("are in use, reserved or out of service")
+        expect(page.locator("[data-live=news]")).to_contain_text("are in use, reserved or out of service")
         expect(page).to_have_title("⏳ 1 of 1 in the queue – IT4LIA notebooks (demo)")
         visitor.screenshot("start-queued")
         visitor.press(page.get_by_role("button", name="Stop"))

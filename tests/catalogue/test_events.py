@@ -103,7 +103,7 @@ def test_the_hub_keeps_the_events_over_a_restart(site: Site) -> None:
     ("events", "words"),
     [
         ([event(closes_epoch=1)], "closes_epoch"),
-        ([event(seats=40)], "0.seats: Extra inputs are not permitted"),
+        ([event(chairs=40)], "0.chairs: Extra inputs are not permitted"),
         ([event(), event()], "gpu-school is there twice"),
         ({"events": []}, "the body: "),
     ],

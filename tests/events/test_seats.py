@@ -103,7 +103,9 @@ def test_a_card_opens_its_seat_once(site: Site, lender: Lender) -> None:
     assert first.who == SEAT
     assert alert(second.press(open_page)).startswith("This card has been used already.")
     assert (second.show(code).status, second.who) == (403, "")
-    assert digest_of(code) in site.api("GET", "/hpchub/cards").json["spent"]
+    told = site.api("GET", "/hpchub/cards").json
+    assert digest_of(code) in told["spent"]
+    assert (told["taken"][SEAT]["event"], told["taken"][SEAT]["card"]) == ("school", digest_of(code))
     assert audited(site)[before:] == [
         ("seat-taken", SEAT, "school", None),
         ("seat-refused", None, None, "seat-used"),
@@ -226,7 +228,8 @@ def test_nothing_is_left_of_a_seat_that_was_handed_over(site: Site, lender: Lend
     assert sorted(path.name for path in home.iterdir()) == skeleton
     assert (elsewhere / "file").read_text() == "kept"
     assert site.server(SEAT) == {} or site.server(SEAT)["user_options"] in (None, {})
-    assert digest_of(code) not in site.api("GET", "/hpchub/cards").json["spent"]
+    told = site.api("GET", "/hpchub/cards").json
+    assert digest_of(code) not in told["spent"] and SEAT not in told["taken"]
     assert ("seat-handed-over", SEAT, None, None) in audited(site)
     again = Guest(site.url)
     again.sign_in_by_password(SEAT)

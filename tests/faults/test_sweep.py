@@ -13,9 +13,11 @@ from tests.support.site import Site
 from tests.support.small import small_servers
 from tests.support.sweep import QUEUES, RUNS, STARTS, WAITS, Sweep
 from tests.support.tell import tell
+from tests.support.thorough import THOROUGH
 from tests.support.wait import until
 
-INSTANTS = 25
+INSTANTS = 25 if THOROUGH else 13
+"""All of them in `./run soak tests`; the points around each step of a start and a stop are always struck."""
 RECONCILED_SECONDS = 60
 """Two views that are 20 s apart, the idle interval, and a cancel."""
 

@@ -1,4 +1,4 @@
-"""What notebooks the tests have in the rings of other Slurm versions."""
+"""Which tests run in the rings of other Slurm versions, and with what notebooks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import os
 
 import pytest
 
+from tests.support.thorough import THOROUGH
+
 OTHER_VERSION = "HPCHUB_TEST_SLURM" in os.environ
 """This ring runs with another Slurm than the machine's own."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, in every change, what depends on the hub and not on Slurm; `./run soak tests` has it all."""
+    if OTHER_VERSION and not THOROUGH:
+        left_out = [item for item in items if item.get_closest_marker("any_slurm")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,8 @@ from tests.support.site import Site
 from tests.support.trouble import fill, free, reachable
 from tests.support.wait import until
 
+pytestmark = pytest.mark.any_slurm
+
 
 @pytest.fixture
 def full_booster(site: Site) -> Iterator[Site]:

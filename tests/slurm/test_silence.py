@@ -10,7 +10,7 @@ from tests.support.site import Site
 from tests.support.trouble import answers, reachable, silent
 from tests.support.wait import until
 
-pytestmark = pytest.mark.usefixtures("small_servers")
+pytestmark = [pytest.mark.any_slurm, pytest.mark.usefixtures("small_servers")]
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,11 @@ from hpchub.audit import record
 from hpchub.audit.file import DailyFile
 from hpchub.audit.handlers import CHANGES, Acting, about_another, note_stop
 from hpchub.handlers import OURS
+from hpchub.handlers.accounting import AccountingHandler
 from hpchub.handlers.capacity import CapacityHandler
 from hpchub.handlers.environments import EnvironmentHandler, EnvironmentsHandler
 from hpchub.handlers.log import LogHandler
+from hpchub.handlers.notebook import HandHandler
 from hpchub.handlers.sessions import SessionHandler
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Session
@@ -173,10 +175,12 @@ def test_a_hub_that_restarts_goes_on_with_the_days_file(tmp_path: Path) -> None:
 
 
 NOBODY_ELSES = {
+    AccountingHandler: "changes nothing",
     CapacityHandler: "changes nothing",
     EnvironmentsHandler: "one's own environments",
     EnvironmentHandler: "one's own environments",
     SessionHandler: "the reports of a job about itself",
+    HandHandler: "one's own hand",
     LogHandler: "refuses it",
 }
 

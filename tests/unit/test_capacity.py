@@ -947,3 +947,17 @@ def test_who_may_use_the_allocation_is_only_who_is_known_and_associated(
 @pytest.mark.parametrize("view", [{"taken_epoch": None}, {"associations": {}, "accounting_silent_since_epoch": NOON}])
 def test_who_may_use_the_allocation_is_not_known_before_slurm_has_told_it(view: dict[str, Any]) -> None:
     assert entitled_people(PLAN, replace(VIEW, **view), in_rome()) is None
+
+
+def test_a_team_that_starts_something_larger_decides_how_much_room_there_has_to_be() -> None:
+    with_team = replace(PLAN, seats=12, starts=(("general/pytorch", "large"),))
+    wanted = [reservation_of(plan, VIEW, in_rome(), NOW) for plan in (replace(with_team, starts=()), with_team)]
+    assert [each.nodes for each in wanted if each] == [3, 12], "of which this cluster has 10"
+    said = [str(each.says) for each in findings(with_team, VIEW, in_rome(), NOW) if each.severity is Severity.MISSING]
+    assert any(says.startswith("Reservation s_tra_school holds") for says in said), said
+
+
+def test_the_size_of_a_team_has_to_be_one_of_its_profile() -> None:
+    with_team = replace(PLAN, starts=(("general/pytorch", "huge"),))
+    (found,) = [each for each in findings(with_team, VIEW, in_rome(), NOW) if each.severity is Severity.MISSING]
+    assert str(found.says).startswith("Profile general/pytorch has no size huge")

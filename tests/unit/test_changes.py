@@ -244,6 +244,34 @@ async def test_the_form_has_what_the_event_is_and_sent_as_it_is_changes_nothing(
     assert plan == {**before["plan"], "seats": 8}, "what the form does not have stays"
 
 
+async def test_names_that_the_form_would_split_stay_where_nobody_touches_them(console: Console) -> None:
+    named: dict[str, Any] = {"groups": ["IT Staff;Rome", "IT Guests"], "people": ["Anna Rossi"], "seats": 5}
+    before = await console.create(**named, teams=[{"name": "Blu", "members": ["Anna Rossi", "ada"]}])
+    page = await console.visit("carla", "event/gpu-school/change")
+    sent = await console.visit("carla", "event/gpu-school/change", {**fields(page.text), "title": "GPUs"})
+    assert sent.status_code == 303, sent.text
+    plan = (await console.ask("carla", "GET", "/events/gpu-school")).json()["plan"]
+    assert plan == {**before["plan"], "title": "GPUs"}
+    await console.visit("carla", "event/gpu-school/change", {**fields(page.text), "groups": "school"})
+    plan = (await console.ask("carla", "GET", "/events/gpu-school")).json()["plan"]
+    assert (plan["groups"], plan["people"]) == (["school"], before["plan"]["people"])
+
+
+async def test_what_was_approved_meanwhile_is_not_changed_by_what_was_decided_before(
+    strict: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await strict.create()
+    told_before = strict.verbs.store.record
+
+    def approved_now(*arguments: Any) -> Any:
+        strict.verbs.store.approve("gpu-school", "admin", int(strict.now_epoch))
+        return told_before(*arguments)
+
+    monkeypatch.setattr(strict.verbs.store, "record", approved_now)
+    answer = await change(strict, seats=9)
+    assert answer.status_code == 409 and "Somebody else has just changed this event" in answer.json()["message"]
+
+
 async def test_what_is_wrong_stands_at_its_field(console: Console) -> None:
     await console.create()
     page = await console.visit("carla", "event/gpu-school/change")

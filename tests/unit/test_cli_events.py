@@ -110,3 +110,10 @@ def test_a_rehearsal_waits_and_its_exit_status_says_whether_it_worked(
     console = Told(monkeypatch, *steps)
     assert console.run(site, "rehearse", "gpu-school").exit_code == status
     assert [method for method, _, _ in console.asked] == ["POST", "GET", "GET"]
+
+
+def test_an_approval_names_the_plan_that_was_shown(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Told(monkeypatch, {}, {})
+    assert console.run(site, "approve", "gpu-school", "--plan-digest", "ab12").exit_code == 0
+    assert console.run(site, "approve", "gpu-school").exit_code == 0
+    assert [body for _, _, body in console.asked] == [{"plan_digest": "ab12"}, {"plan_digest": None}]

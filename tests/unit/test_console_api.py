@@ -71,6 +71,7 @@ async def test_only_trainers_create_events(console: Console, who: str) -> None:
         ({"profile": "general/nothing"}, "There is no profile general/nothing on leonardo."),
         ({"size": "huge"}, "Profile general/pytorch has no size huge. Possible: "),
         ({"seats": 201}, "An event has at most 200 seats here."),
+        ({"trainers": [f"t{number}" for number in range(51)]}, "An event has at most 50 trainers"),
         ({"starts_epoch": 1, "ends_epoch": 2}, "its end is past"),
         ({"ends_epoch": NINE}, "ends_epoch"),
         ({"by_code": False}, "by_code"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,19 @@ async def test_an_event_that_was_planned_without_a_code_never_gets_one(strict: C
     assert answer.status_code == 409 and "planned without a code" in answer.json()["message"]
     assert event["code"] is (await strict.ask("carla", "GET", "/events/gpu-school")).json()["code"] is None
     assert "New code" not in (await strict.visit("carla", "event/gpu-school")).text
+
+
+async def test_what_was_changed_after_the_page_was_shown_is_not_approved(strict: Console) -> None:
+    await strict.create()
+    (seen,) = re.findall(r'name="plan_digest" value="(\w+)"', (await strict.visit("admin", "event/gpu-school")).text)
+    await strict.ask("carla", "PATCH", "/events/gpu-school", {"seats": 200})
+    for sent in ({"plan_digest": seen}, {}):
+        answer = await strict.visit("admin", "event/gpu-school/approve", sent)
+        assert answer.status_code == 409 and "Somebody else has just changed this event" in answer.text
+    refused = await strict.ask("admin", "POST", "/events/gpu-school/approve", {"plan_digest": seen})
+    assert refused.status_code == 409
+    event = (await strict.ask("admin", "GET", "/events/gpu-school")).json()
+    assert event["state"] == "requested" and event["plan_digest"] != seen
+    sent = {"plan_digest": event["plan_digest"]}
+    assert (await strict.visit("admin", "event/gpu-school/approve", sent)).status_code == 303
+    assert (await strict.ask("admin", "GET", "/events/gpu-school")).json()["state"] == "planned"

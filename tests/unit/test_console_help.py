@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from hpchub.console.help import MOST_OF_A_HAND
+from hpchub.console.help_store import HelpStore
+from hpchub.console.model import MessageRow, TrainerRow
 from hpchub.console.rounds import once
 from hpchub.console.tiles import by_number
 from tests.unit.data.console import MINUTE, NINE, Console, session
@@ -153,6 +155,8 @@ async def test_the_hub_is_told_the_last_five(room: Console) -> None:
     [
         ("ada", {"says": "x"}, 404),
         ("carla", {"says": " \n "}, 400),
+        ("carla", {"says": "\x1c"}, 400),
+        ("carla", {"says": "\x1e\x1f \u2028"}, 400),
         ("carla", {"says": "x" * 1001}, 400),
         ("carla", {"says": "x\u0000"}, 400),
         ("carla", {"says": "x", "team": "Verdi"}, 400),
@@ -163,6 +167,35 @@ async def test_what_is_no_message_of_a_trainer_s_is_refused(
 ) -> None:
     assert (await room.ask(who, "POST", MESSAGES, body)).status_code == status
     assert (await room.ask("carla", "GET", MESSAGES)).json() == []
+
+
+async def test_control_characters_of_a_message_and_of_a_hand_go(room: Console) -> None:
+    assert (await room.ask("carla", "POST", MESSAGES, {"says": "\x1cCoffee\r\nat\x1b 10"})).json()[
+        "says"
+    ] == "Coffee\nat 10"
+    await room.ask("ada", "POST", hand("ada"), {"up": True, "says": "\x1f?\x1e"})
+    assert (await needs(room))["ada"]["hand_says"] == "?"
+
+
+async def test_an_event_that_the_hub_would_refuse_keeps_no_other_from_it(room: Console) -> None:
+    await room.create("teresa", title="Other")
+    crowd = [f"t{number:04}" for number in range(2001)]
+    with room.verbs.store.sessions.begin() as database:
+        database.add_all(TrainerRow(event_slug="other", name=name) for name in crowd)
+    await room.ask("carla", "POST", MESSAGES, {"says": "Coffee"})
+    told = {event["slug"]: event for event in room.hub.events}
+    assert told["gpu-school"]["messages"][0]["says"] == "Coffee"
+    assert told["other"]["trainers"] == ["teresa"], "what the hub was told last stays"
+
+
+async def test_help_that_the_hub_would_refuse_keeps_nobody_out_of_the_event(room: Console) -> None:
+    with room.verbs.store.sessions.begin() as database:
+        database.add(MessageRow(event_slug="gpu-school", epoch=NINE, who="carla", says="", team=None))
+    await room.verbs.push()
+    assert (room.hub.events[0]["members"], room.hub.events[0]["messages"]) == (
+        ["carla", "teresa", "ada", "bruno", "dario"],
+        [],
+    )
 
 
 async def test_strangers_read_nothing(room: Console) -> None:
@@ -195,7 +228,7 @@ async def test_who_lets_a_trainer_in_says_whom_and_until_when(room: Console) -> 
 async def test_all_trainers_are_let_in_at_once(room: Console) -> None:
     room.hub.sessions = [session("ada", id=ID)]
     await room.ask("ada", "PUT", consent("ada"), {})
-    assert [each["helper"] for each in room.hub.events[0]["helpers"]] == ["carla", "teresa"]
+    assert [each["helper"] for each in room.hub.events[0]["helpers"]] == [None], "the hub knows the trainers"
     for who in ("carla", "teresa"):
         assert "/user/ada/gpu-school/" in (await room.visit(who, "event/gpu-school/room")).text
     assert "/user/ada/" not in (await room.visit("admin", "event/gpu-school/room")).text
@@ -232,6 +265,36 @@ async def test_a_consent_ends_with_its_time_and_with_its_session(
     assert "You may see and use" not in words(await room.visit("carla", "event/gpu-school/room"))
     await once(room.verbs)
     assert (await needs(room))["ada"]["helper"] is None
+
+
+async def test_the_hub_is_not_told_of_a_consent_that_is_over(room: Console) -> None:
+    room.hub.sessions = [session("ada", id=ID)]
+    await room.ask("ada", "PUT", consent("ada"), {"minutes": 15})
+    room.now_epoch += 15 * MINUTE
+    await room.verbs.push()
+    assert room.hub.events[0]["helpers"] == []
+
+
+async def test_a_consent_that_is_over_goes_without_one_given_meanwhile_and_without_a_wish(room: Console) -> None:
+    room.hub.sessions = [session("ada", id=ID), session("bruno", id=ID)]
+    for name in ("ada", "bruno"):
+        await room.ask(name, "PUT", consent(name), {"helper": "carla", "minutes": 15})
+    over = (await room.app.state.helps.need("gpu-school", "ada")).consent
+    room.now_epoch += 15 * MINUTE
+    await room.ask("ada", "PUT", consent("ada"), {"helper": "carla", "minutes": 30})
+    HelpStore(room.verbs.store).forget("gpu-school", "ada", "console", int(room.now_epoch), over)
+    await room.ask("teresa", "POST", f"{consent('bruno')}/wish")
+    await once(room.verbs)
+    told = await needs(room)
+    assert (told["ada"]["helper"], told["ada"]["helper_until_epoch"]) == ("carla", NINE + 45 * MINUTE)
+    assert (told["bruno"]["helper"], told["bruno"]["asked_by"]) == (None, "teresa")
+
+
+async def test_what_changes_nothing_is_no_line_of_the_record(room: Console) -> None:
+    before = room.verbs.store.record("gpu-school")
+    for who in ("ada", "carla"):
+        assert (await room.ask(who, "DELETE", consent("ada"))).status_code == 204
+    assert room.verbs.store.record("gpu-school") == before
 
 
 async def test_a_consent_lasts_no_longer_than_the_event(room: Console) -> None:

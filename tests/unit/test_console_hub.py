@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
-from hpchub.console.hub import AT_ONCE
+from hpchub.console.hub import AT_ONCE, HubRefused
+from hpchub.console.model import TrainerRow
 from hpchub.console.reserving import Reservations
 from hpchub.console.rounds import once, rounds
 from tests.unit.data.console import HOUR, NINE, Console, SmallHub, session
@@ -277,8 +279,8 @@ async def test_all_open_events_are_watched_with_one_question(console: Console) -
         await console.create(title=title)
     console.now_epoch = NINE
     console.hub.sessions = [
-        session("ada", id="a" * 32),
-        session("bruno", id="b" * 32, event="other"),
+        session("carla", id="a" * 32),
+        session("carla", id="b" * 32, event="other"),
         session("dario", id="c" * 32, event=None),
     ]
     asked = []
@@ -292,4 +294,57 @@ async def test_all_open_events_are_watched_with_one_question(console: Console) -
     await console.verbs.watch()
     assert asked == ["/hub/api/hpchub/sessions"]
     used = {slug: [each.user for each in console.verbs.store.used(slug)] for slug in ("gpu-school", "other", "third")}
-    assert used == {"gpu-school": ["ada"], "other": ["bruno"], "third": []}
+    assert used == {"gpu-school": ["carla"], "other": ["carla"], "third": []}
+
+
+def with_a_stranger(console: Console) -> None:
+    """Teresa, who is no trainer any more, still has a notebook of the school."""
+    server = {"ready": True, "pending": None, "user_options": {"event": "gpu-school"}}
+    console.hub.servers = {"teresa": {"gpu-school": server}}
+    console.hub.sessions = [session("teresa")]
+
+
+async def test_who_left_an_event_has_no_server_of_it_for_long(console: Console) -> None:
+    await console.create(trainers=["teresa"])
+    console.now_epoch = NINE
+    with_a_stranger(console)
+    await once(console.verbs)
+    assert console.hub.servers["teresa"], "a trainer"
+    with console.verbs.store.sessions.begin() as database:
+        database.execute(delete(TrainerRow).where(TrainerRow.name == "teresa"))
+    await once(console.verbs)
+    assert console.hub.servers["teresa"] == {}
+
+
+async def test_the_end_of_an_event_finds_also_who_left_it(console: Console) -> None:
+    await console.create()
+    with_a_stranger(console)
+    console.now_epoch = NINE + 8 * HOUR
+    await once(console.verbs)
+    assert console.hub.servers["teresa"] == {}
+
+
+async def test_stop_all_finds_also_who_left(console: Console) -> None:
+    await console.create()
+    console.now_epoch = NINE
+    with_a_stranger(console)
+    assert (await console.ask("carla", "POST", "/events/gpu-school/room/stop")).status_code == 204
+    assert console.hub.servers["teresa"] == {}
+
+
+async def test_a_hub_that_refuses_the_events_of_now_has_those_that_are_over_stopped(console: Console) -> None:
+    await console.create()
+    with_a_stranger(console)
+    console.now_epoch = NINE + 8 * HOUR
+    small = console.hub.__call__
+
+    def refuses(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, json={"message": "No."}) if request.method == "PUT" else small(request)
+
+    hub = console.hub
+    with_hub(console, refuses)  # type: ignore[arg-type]  # it answers as the small one
+    for _ in range(2):
+        with pytest.raises(HubRefused):
+            await once(console.verbs)
+    assert hub.servers["teresa"] == {}
+    assert console.verbs.store.get("gpu-school").cleared_epoch is None, "the hub would still let people start"

@@ -108,6 +108,19 @@ async def test_hours_are_those_of_slurm_s_accounting_as_soon_as_it_has_them(tmp_
     assert (await console.ask("carla", "GET", "/events/gpu-school/report")).json() == told
 
 
+async def test_a_session_that_slurm_never_had_used_nothing_and_is_not_waited_for(tmp_path: Path) -> None:
+    console = await school(tmp_path)
+    console.hub.sessions = [
+        ran("ada", 1, NINE, NINE + HOUR, job_id="1"),
+        ran("bruno", 2, NINE, NINE + HOUR, job_id=None, ending="not-submitted"),
+    ]
+    await once(console.verbs)
+    console.hub.accounted = {"1": {"seconds": HOUR, "gpus": 1, "core_hours": 8.0}}
+    await Accounts(console.verbs).keep()
+    told = (await console.ask("carla", "GET", "/events/gpu-school/report")).json()
+    assert (told["accounted"], told["hours"], told["gpu_hours"], told["core_hours"]) == (True, 1.0, 1.0, 8.0)
+
+
 async def test_a_cluster_whose_accounting_is_silent_is_asked_again_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     console = await school(tmp_path)
     console.hub.sessions = [ran("ada", 1, NINE, NINE + HOUR, job_id="1")]

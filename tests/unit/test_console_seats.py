@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 import threading
@@ -77,8 +78,14 @@ async def taken(console: Console, *names: str) -> None:
     """Let somebody come to these seats of the school."""
     for card in await shown(console):
         if card["seat"] in names:
-            console.hub.spent[digest_of(card["code"])] = int(console.now_epoch)
+            comes(console, card)
     await once(console.verbs)
+
+
+def comes(console: Console, card: Mapping[str, Any], event: str = "gpu-school") -> None:
+    """Let somebody take a seat at the hub, by its card."""
+    told = {"event": event, "card": digest_of(card["code"]), "epoch": int(console.now_epoch)}
+    console.hub.taken[card["seat"]] = told
 
 
 # Cards
@@ -166,6 +173,33 @@ async def test_an_event_has_its_seats_as_soon_as_it_takes_place(console: Console
         "seat03": "free",
         "seat04": "free",
     }
+
+
+async def test_an_account_that_the_hub_refuses_keeps_no_other_from_being_known(console: Console) -> None:
+    console.hub.strangers, console.hub.unwanted = frozenset(POOL), frozenset({"seat01"})
+    await console.create(seats=3, temporary_seats=3)
+    assert sorted(console.hub.known) == ["seat02", "seat03"]
+    console.hub.unwanted = frozenset()
+    await rounds(console)
+    assert sorted(console.hub.known) == ["seat01", "seat02", "seat03"], "it is tried again"
+
+
+async def test_nobody_waits_for_the_users_of_a_pool_that_are_being_made(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(user: str) -> None:
+        asked.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(console.verbs.hub, "know", slow)
+    creating = asyncio.ensure_future(console.create(temporary_seats=2))
+    await asyncio.wait_for(asked.wait(), 30)
+    assert [event["slug"] for event in console.hub.events] == ["gpu-school"], "the hub was told first"
+    await asyncio.wait_for(console.verbs.push(), 30)
+    go_on.set()
+    await creating
 
 
 async def test_an_administrator_s_approval_lends_them(tmp_path: Path) -> None:
@@ -326,6 +360,35 @@ async def test_a_new_card_is_another_one_and_the_hub_knows_no_other(console: Con
     assert ("carla", "new-cards", "seat01") in lines and ("seat01", "take-seat", "again") in lines
 
 
+async def test_who_comes_while_a_new_card_is_made_has_the_seat_all_the_same(console: Console) -> None:
+    await console.create(temporary_seats=1)
+    console.now_epoch = NINE
+    (before,) = await shown(console)
+    # the database has the new card before the hub is asked what became of the old one
+    comes(console, before)
+    card = (await console.ask("carla", "POST", "/events/gpu-school/cards/seat01")).json()
+    assert card["used_epoch"] == NINE and card["code"] != before["code"]
+    assert ("seat01", "take-seat", "") in await record(console)
+    assert (await shown(console))[0]["code"] == card["code"], "the new card can still be used"
+    console.now_epoch = NINE + HOUR
+    comes(console, card)
+    await rounds(console)
+    assert (await shown(console))[0]["code"] == ""
+    assert (await shown(console))[0]["used_epoch"] == NINE
+    console.now_epoch = ENDS
+    await rounds(console)
+    assert (await pool(console))["seat01"] == "kept gpu-school"
+
+
+async def test_what_another_event_left_in_a_seat_is_none_of_this_one_s_uses(console: Console) -> None:
+    await console.create(temporary_seats=1)
+    console.now_epoch = NINE
+    (card,) = await shown(console)
+    comes(console, card, event="another")
+    await rounds(console)
+    assert (await shown(console))[0] == card
+
+
 async def test_all_cards_can_be_made_new_by_the_page_s_button(console: Console) -> None:
     await console.create(temporary_seats=2)
     before = {card["code"] for card in await shown(console)}
@@ -393,10 +456,37 @@ async def test_used_seats_keep_their_files_and_come_back_wiped(console: Console)
 async def test_a_card_that_is_used_in_the_last_second_is_not_forgotten(console: Console) -> None:
     await console.create(temporary_seats=1, seat_files_days=0)
     (card,) = await shown(console)
-    console.hub.spent[digest_of(card["code"])] = ENDS - 1
+    console.now_epoch = ENDS - 1
+    comes(console, card)
     console.now_epoch = ENDS
     await rounds(console)
     assert console.hub.events == [] and console.hub.handed_over == ["seat01"]
+
+
+async def test_a_seat_that_the_hub_still_has_somebody_in_is_handed_over_although_nobody_used_it(
+    console: Console,
+) -> None:
+    await console.create(temporary_seats=2, seats=2)
+    first, _ = await shown(console)
+    console.now_epoch = NINE
+    comes(console, first, event="another")
+    console.now_epoch = ENDS
+    await once(console.verbs)
+    console.hub.not_clean = "A job of seat01 is still there."
+    await rounds(console)
+    assert await pool(console) == {"seat01": "due gpu-school", **dict.fromkeys(POOL[1:], "free")}
+    console.hub.not_clean = ""
+    await rounds(console)
+    assert console.hub.handed_over == ["seat01"] and set((await pool(console)).values()) == {"free"}
+
+
+async def test_a_seat_that_is_free_here_and_taken_at_the_hub_can_be_handed_over(console: Console) -> None:
+    comes(console, {"seat": "seat02", "code": "ABCD-EFGH-JKLM"}, event="another")
+    assert (await pool(console))["seat02"] == "free"
+    assert (await console.ask("admin", "POST", "/seats/seat02/hand-over")).json()["use"] == "free"
+    assert console.hub.handed_over == ["seat02"]
+    assert (await console.ask("admin", "POST", "/seats/seat03/hand-over")).json()["use"] == "free"
+    assert console.hub.handed_over == ["seat02"], "nobody is in seat03"
 
 
 async def test_a_seat_that_cannot_be_handed_over_is_tried_again_and_said(console: Console) -> None:

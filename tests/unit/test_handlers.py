@@ -55,9 +55,10 @@ json.dump({"before": before, "once": once, "twice": routes(), "foreign": foreign
 """
 CODED = [
     "/hub/error/503?url=%2Fservices%2Fevents%2Fjoin%2F7XK2-MQ4P",
+    "/hub/hpchub/language/it?next=%2Fhub%2Fhpchub%2Fseat%3Fcode%3DK7QF-3MXB-A4C6",
     "/hub/hpchub/language/it?next=%2Fhub%2Ferror%2F503%3Furl%3D%252Fservices%252Fevents%252Fjoin%252F7XK2-MQ4P",
 ]
-"""Addresses that have that of an invitation inside."""
+"""Addresses that have that of an invitation or of a card inside."""
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from jupyterhub import orm
 from jupyterhub.scopes import get_scopes_for
 
 from hpchub.catalogue.event import Event, Helper
-from hpchub.helping import in_step, wanted
+from hpchub.helping import Helping, in_step, wanted
 from hpchub.jobs.session import Phase, Session
 from tests.unit.data.job_request import request
 
@@ -56,6 +57,8 @@ def helper(**changes: Any) -> Helper:
     ("asked", "there", "good"),
     [
         (event(helper()), session(), True),
+        (event(helper(helper=None)), session(), True),
+        (event(helper(helper=None), trainers=("ada",)), session(), False),
         (event(helper(until_epoch=NOW)), session(), False),
         (event(helper(), closes_epoch=NOW), session(), False),
         (event(helper(), opens_epoch=NOW + 1), session(), False),
@@ -80,6 +83,23 @@ def test_a_session_that_ends_ends_it(phase: Phase, good: bool) -> None:
     there = session()
     there.phase = phase
     assert bool(wanted([event(helper())], {ID: Server(None, there)}, NOW)) is good
+
+
+async def test_notebooks_are_told_when_a_consent_begins_and_when_it_ends_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hpchub.helping.SECONDS", 0.01)
+    now, told = [NOW], asyncio.Event()
+    servers = {ID: Server(None, session())}
+    running = asyncio.create_task(Helping(told.set).run(lambda: [event(helper())], servers, lambda: now[0]))
+    try:
+        async with asyncio.timeout(20):
+            await told.wait()
+            told.clear()
+            now[0] = NOW + 600
+            await told.wait()
+    finally:
+        running.cancel()
 
 
 # In JupyterHub's database

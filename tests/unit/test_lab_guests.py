@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +14,11 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-from hpchub.lab.hpchub_session.guests import Guests, close, names
+from hpchub.lab.hpchub_session.guests import Guests, close, let_in
 
 Connect = Callable[[str], Awaitable[Any]]
 AT_ONCE = {"HPCHUB_CACHE_SECONDS": "0"}
+LATER = time.time() + 3600
 
 
 class Kernel(WebSocketHandler):
@@ -57,9 +59,9 @@ async def answers(connection: Any) -> bool:
 async def test_who_is_let_in_no_more_loses_their_connections_and_nobody_else(connect: Connect) -> None:
     owner, trainer, admin = [await connect(name) for name in ("ada", "carla", "admin")]
     guests = Guests({"HPCHUB_CACHE_SECONDS": "30"})
-    guests.are({"carla"})
+    guests.are({"carla": LATER})
     assert [await answers(each) for each in (owner, trainer, admin)] == [True, True, True]
-    guests.are(set())
+    guests.are({})
     async with asyncio.timeout(20):
         assert await trainer.read_message() is None, "it is closed"
     assert [await answers(each) for each in (owner, admin)] == [True, True]
@@ -67,8 +69,8 @@ async def test_who_is_let_in_no_more_loses_their_connections_and_nobody_else(con
 
 async def test_a_page_that_connects_again_meanwhile_is_closed_when_the_hub_s_word_is_fresh(connect: Connect) -> None:
     guests = Guests(AT_ONCE, margin_seconds=0.1)
-    guests.are({"carla", "teresa"})
-    guests.are({"teresa"})
+    guests.are({"carla": LATER, "teresa": LATER})
+    guests.are({"teresa": LATER})
     again, other = await connect("carla"), await connect("teresa")
     async with asyncio.timeout(20):
         assert await again.read_message() is None
@@ -77,10 +79,32 @@ async def test_a_page_that_connects_again_meanwhile_is_closed_when_the_hub_s_wor
 
 async def test_who_is_let_in_anew_is_left_alone(connect: Connect) -> None:
     guests = Guests(AT_ONCE, margin_seconds=0.1)
-    guests.are({"carla", "teresa"})
-    guests.are(set())
-    guests.are({"carla"})
+    guests.are({"carla": LATER, "teresa": LATER})
+    guests.are({})
+    guests.are({"carla": LATER})
     trainer, other = await connect("carla"), await connect("teresa")
+    async with asyncio.timeout(20):
+        assert await other.read_message() is None
+    assert await answers(trainer)
+
+
+async def test_a_consent_ends_in_time_while_the_hub_is_away(connect: Connect) -> None:
+    guests = Guests(AT_ONCE, margin_seconds=0.1)
+    trainer, other = await connect("carla"), await connect("teresa")
+    guests.are({"carla": time.time() + 0.2, "teresa": LATER})
+    assert await answers(trainer)
+    async with asyncio.timeout(20):
+        assert await trainer.read_message() is None
+        assert await (await connect("carla")).read_message() is None, "nor when their page connects again"
+    assert await answers(other)
+
+
+async def test_a_consent_that_is_given_for_longer_goes_on(connect: Connect) -> None:
+    guests = Guests(AT_ONCE, margin_seconds=0.1)
+    trainer, other = await connect("carla"), await connect("teresa")
+    soon = time.time() + 0.2
+    guests.are({"carla": soon, "teresa": soon})
+    guests.are({"carla": LATER, "teresa": soon})
     async with asyncio.timeout(20):
         assert await other.read_message() is None
     assert await answers(trainer)
@@ -92,5 +116,6 @@ async def test_nobody_is_closed_without_a_name(connect: Connect) -> None:
 
 
 def test_the_hub_s_answer_names_them() -> None:
-    assert names({"helpers": [{"name": "carla", "until_epoch": 9}]}) == {"carla"}
-    assert names({}) == names({"helpers": None}) == set()
+    helpers = [{"name": "carla", "until_epoch": 9}, {"name": "carla", "until_epoch": 7}]
+    assert let_in({"helpers": helpers}) == {"carla": 9}
+    assert let_in({}) == let_in({"helpers": None}) == {}

@@ -48,7 +48,7 @@ def ada(monkeypatch: pytest.MonkeyPatch) -> pwd.struct_passwd:
     """
     entry = pwd.struct_passwd(("ada", "x", 1001, 1001, "", "/home/ada", "/bin/bash"))
 
-    def never(user: pwd.struct_passwd) -> None:
+    def never(user: pwd.struct_passwd, **_: bool) -> None:
         raise AssertionError(f"a request that must be refused acts as {user.pw_name}")
 
     monkeypatch.setattr(hpchub_launch, "target_user", lambda name, policy: entry)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from pydantic import ValidationError
 
 from hpchub.catalogue.event import Event, Helper, Message
 from hpchub.events import EventKeeper
+from hpchub.handlers.notebook import RoomHandler
 from hpchub.jobs.notebook import Hand, Use, end_epoch, event_of, pause_seconds, told
 from hpchub.jobs.session import Session
 from hpchub.notebooks import ANSWERS_A_SECOND, WAIT_SECONDS, Notebooks
@@ -83,6 +87,12 @@ def test_who_may_see_this_notebook_now_is_told() -> None:
     over = here.model_copy(update={"until_epoch": NOW})
     helpers = seen(with_changes(helpers=(here, elsewhere, over)))["helpers"]
     assert helpers == [{"name": "carla", "until_epoch": NOW + 60}]
+
+
+def test_who_lets_all_trainers_in_is_told_each_of_them() -> None:
+    everybody = Helper(owner="ada", session=SESSION_ID, helper=None, until_epoch=NOW + 60)
+    helpers = seen(with_changes(helpers=(everybody,), trainers=("carla", "teresa")))["helpers"]
+    assert helpers == [{"name": name, "until_epoch": NOW + 60} for name in ("carla", "teresa")]
 
 
 def test_nothing_of_anybody_else_is_told() -> None:
@@ -160,3 +170,20 @@ def test_the_hub_knows_of_a_hand_before_it_is_pushed(tmp_path: Path) -> None:
         keeper.note_hand("school", "ada", up)
         assert [event.hands for event in keeper.events] == [hands, ()]
     assert len(told_of) == 4
+
+
+@pytest.mark.parametrize("weak", ["", "W/"])
+async def test_the_name_of_an_answer_that_a_proxy_made_weak_is_known(weak: str) -> None:
+    body, notebooks = b"{}", Notebooks()
+    sent = {"If-None-Match": f'{weak}"{hashlib.sha256(body).hexdigest()[:32]}"', "Prefer": "wait"}
+    stream = SimpleNamespace(closed=lambda: False)
+    handler = SimpleNamespace(
+        engine=SimpleNamespace(notebooks=notebooks),
+        request=SimpleNamespace(headers=sent, connection=SimpleNamespace(stream=stream)),
+        _event_of=lambda session: SCHOOL,
+        _told=lambda session: body,
+    )
+    asked = asyncio.create_task(RoomHandler._wait(cast("RoomHandler", handler), SESSION))
+    await asyncio.sleep(0)
+    assert notebooks.waiting == 1 and not asked.done(), "there is nothing new"
+    asked.cancel()

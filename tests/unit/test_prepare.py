@@ -70,6 +70,33 @@ def test_a_trainer_makes_all_folders(home: Path) -> None:
     assert prepared(told(home)) == ({}, "events/gpu-school")
 
 
+def test_a_folder_that_a_job_left_private_is_finished_by_the_next(home: Path) -> None:
+    for path in (event_of(home).parent, event_of(home), event_of(home) / "shared", event_of(home) / "teams"):
+        path.mkdir()
+        path.chmod(0o2700)
+    assert prepared(told(home))[0] == {}
+    assert mode(event_of(home)) == mode(event_of(home).parent) == mode(event_of(home) / "teams") == 0o3770
+    assert mode(event_of(home) / "shared") & 0o070
+
+
+def test_a_folder_that_somebody_else_is_making_is_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, waits = home / "made", []
+    folder.mkdir(0o700)
+
+    def finish(seconds: float) -> None:
+        waits.append(seconds)
+        folder.chmod(0o3770)
+
+    monkeypatch.setattr("hpchub.jobs.prepare.time.sleep", finish)
+    monkeypatch.setattr("hpchub.jobs.prepare.os.getuid", lambda: os.geteuid() + 1)
+    assert not prepare.make(str(folder), 0o2770, folder.stat().st_gid)
+    assert len(waits) == 1 and mode(folder) == 0o3770
+    folder.chmod(0o700)
+    monkeypatch.setattr(prepare, "OTHERS_SECONDS", 0)
+    assert not prepare.make(str(folder), 0o2770, folder.stat().st_gid)
+    assert mode(folder) == 0o700, "it is not ours to open"
+
+
 def test_files_of_a_team_are_the_whole_teams(home: Path) -> None:
     prepared(told(home))
     if "system.posix_acl_default" not in os.listxattr(event_of(home) / "teams" / "blu"):
@@ -167,6 +194,22 @@ def test_half_a_clone_is_never_in_the_way(tmp_path: Path) -> None:
     assert prepare.cloned(works, str(tmp_path / "course")) == (0, "yes")
     assert prepare.cloned(works, str(tmp_path / "course")) == (0, "yes")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".course.new", "course"]
+
+
+def test_git_fetches_nothing_that_only_the_owner_of_a_repository_names(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments: list[dict[str, str]] = []
+
+    def fails(command: list[str], folder: str, environment: dict[str, str]) -> tuple[int, str]:
+        environments.append(environment)
+        return 1, "fatal: no"
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    monkeypatch.setattr(prepare, "run", fails)
+    prepared(told(home, work=None, material={"repository": "/nowhere/course.git"}))
+    assert [each["GIT_NO_LAZY_FETCH"] for each in environments] == ["1", "1"]
 
 
 @pytest.mark.parametrize(

@@ -198,3 +198,33 @@ async def test_material_that_is_missing_is_seen_although_it_worked(stage: Stage)
     told = await stage.told()
     assert (told["ready"], told["trouble"], told["says"]) == (True, None, missing)
     assert missing in (await stage.console.visit("carla", "event/gpu-school")).text
+
+
+async def test_a_change_of_what_runs_calls_a_rehearsal_off(stage: Stage) -> None:
+    await stage.begin()
+    await stage.round()
+    stage.session("ready")
+    assert (await stage.console.ask("carla", "PATCH", "/events/gpu-school", {"size": "medium"})).status_code == 200
+    for _ in range(3):
+        await stage.round()
+    told = await stage.told()
+    assert (told["step"], told["ready"], told["trouble"]) == ("done", False, "called-off")
+    assert stage.server_of_carla() is None
+
+
+async def test_a_change_while_its_notebook_starts_calls_it_off_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.begin()
+    start = stage.console.verbs.hub.start
+
+    async def changed_meanwhile(*arguments: Any) -> Any:
+        await stage.console.ask("carla", "PATCH", "/events/gpu-school", {"size": "medium"})
+        return await start(*arguments)
+
+    monkeypatch.setattr(stage.console.verbs.hub, "start", changed_meanwhile)
+    for _ in range(4):
+        await stage.round()
+    told = await stage.told()
+    assert (told["step"], told["trouble"]) == ("done", "called-off")
+    assert stage.server_of_carla() is None

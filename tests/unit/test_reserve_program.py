@@ -434,13 +434,19 @@ def test_no_job_outlasts_its_reservation(scontrol: Scontrol) -> None:
     assert scontrol.told[-1] == "TimeLimit=480"
 
 
+def test_a_job_that_lasts_as_long_already_stays_as_it_is_and_is_named(scontrol: Scontrol) -> None:
+    scontrol.say(line("hpchub_school"))
+    scontrol.say_of_a_job(job(ends=ENDS))
+    assert ask(scontrol, PROLONG) == {"ok": True, "jobs": ["17"]}
+    assert scontrol.told == []
+
+
 FAKE = "UserId=root(0) JobState=RUNNING Reservation=hpchub_school StartTime=1 EndTime=2"
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        job(ends=ENDS),
         job(state="PENDING"),
         job(state="COMPLETING"),
         job(name="train"),
@@ -457,9 +463,9 @@ FAKE = "UserId=root(0) JobState=RUNNING Reservation=hpchub_school StartTime=1 En
         job().replace(f"StartTime={BEGINS}", "StartTime=Unknown"),
         "",
     ],
-    ids=range(16),
+    ids=range(15),
 )
-def test_a_job_that_is_none_of_ours_or_lasts_as_long_already_stays_as_it_is(scontrol: Scontrol, said: str) -> None:
+def test_a_job_that_is_none_of_ours_stays_as_it_is(scontrol: Scontrol, said: str) -> None:
     scontrol.say(line("hpchub_school"))
     scontrol.say_of_a_job(said)
     assert ask(scontrol, PROLONG) == {"ok": True, "jobs": []}

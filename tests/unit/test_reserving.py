@@ -415,19 +415,65 @@ async def test_notebooks_that_would_have_ended_with_an_event_last_as_long_as_it_
     assert world.door.verbs.count("prolong") == 1
 
 
-async def test_a_site_whose_door_does_not_prolong_says_so_once_and_goes_on(world: World) -> None:
+async def extended(world: World) -> None:
+    """The school is open, ada's notebook ends with it, and it is to last an hour longer."""
     await world.console.create(reservation=NAME)
     await world.round()
     world.hub.until_epoch = NINE + 9 * HOUR
     world.console.now_epoch = NINE
     world.hub.sessions = [running("ada", "17", NINE + 8 * HOUR)]
     await world.console.ask("carla", "POST", f"/events/{SLUG}/extend", {"ends_epoch": NINE + 9 * HOUR})
+
+
+@pytest.mark.parametrize("why", ["another request has not ended within 30 s, try again", "there is no reservation"])
+async def test_notebooks_that_could_not_be_prolonged_are_tried_again(world: World, why: str) -> None:
+    await extended(world)
+    world.door.answer(refused("refused", why))
+    await world.round()
+    await world.round()
+    assert world.door.verbs.count("prolong") == 1, "not before its time"
+    world.door.answer(json.dumps({**json.loads(MADE), "jobs": ["17"]}))
+    world.console.now_epoch += RETRY_SECONDS
+    await world.round()
+    told = [(act.verb, act.detail) for act in world.console.verbs.store.record(SLUG)]
+    assert told[-2:] == [("prolong-refused", why), ("prolonged", "1 of 1")]
+
+
+async def test_a_site_whose_door_does_not_prolong_says_so_once_until_these_notebooks_ended(world: World) -> None:
+    await extended(world)
     world.door.answer(refused("refused", "verb must be one of create, change, delete"))
+    for _ in range(3):
+        await world.round()
+        world.console.now_epoch += 300
+    world.console.now_epoch = NINE + 8 * HOUR
+    world.hub.sessions = []
     await world.round()
     world.console.now_epoch += 300
     await world.round()
-    assert world.door.verbs.count("prolong") == 1
-    assert "verb must be one of" in world.console.verbs.store.record(SLUG)[-1].detail
+    assert world.door.verbs.count("prolong") == 3
+    told = [(act.verb, act.detail) for act in world.console.verbs.store.record(SLUG)]
+    assert told[-2:] == [
+        ("prolong-refused", "verb must be one of create, change, delete"),
+        ("prolonged", "0 of 0"),
+    ]
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_long_record_forgets_no_reservation(world: World, over: bool) -> None:
+    await world.console.create(reservation=NAME)
+    await world.round()
+    world.hub.until_epoch = WANTED["ends_epoch"]
+    for number in range(1100):
+        world.console.verbs.store.note(SLUG, "ada", NINE, "ask-in", str(number))
+    assert (await world.record()) == []
+    world.restart()
+    if not over:
+        answer = await world.console.ask("carla", "PATCH", f"/events/{SLUG}", {"reservation": f"{NAME}-2"})
+        assert answer.status_code == 400
+        return
+    world.over(cleared=True)
+    await world.round()
+    assert world.door.verbs == ["create", "delete"]
 
 
 async def test_an_event_without_a_reservation_of_its_own_prolongs_nothing(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from hpchub.catalogue.event import Event, SeatCard
-from hpchub.catalogue.seats import expanded, pool_of
+from hpchub.catalogue.seats import Pool, expanded, pool_of
 from hpchub.signin import cards
 from hpchub.signin.cards import Seat, Taken, as_typed, digest_of, opened
 from hpchub.signin.refusal import SignInRefused
 from hpchub.signin.seats import WRONG_CODES, Seats, SeatsUnreadable
-from hpchub.signin.shut_out import foreign_tokens
 
 CODE, OTHER = "K7QF3MXBA4C6", "AAAABBBBCCCC"
 POOL = ("seat01", "seat02")
@@ -185,6 +184,8 @@ def test_a_renewed_card_is_of_the_same_event(seats: Made) -> None:
     seats(around_now()).take(CODE)
     assert seats(around_now(card=OTHER)).take(OTHER).account == "seat01"
     assert list(seats().spent()) == [digest_of(OTHER)]
+    (account, kept), *others = seats().not_handed_over().items()
+    assert (account, kept.event, kept.card, others) == ("seat01", "school", digest_of(OTHER), [])
 
 
 def test_an_account_that_is_not_in_the_pool_is_never_lent(seats: Made) -> None:
@@ -192,6 +193,51 @@ def test_an_account_that_is_not_in_the_pool_is_never_lent(seats: Made) -> None:
     assert seats(told).standing("ada") is None, "ada goes on signing in as ada"
     with pytest.raises(SignInRefused):
         seats(told).take(CODE)
+
+
+def test_whoever_is_in_an_account_stays_in_when_it_leaves_the_pool(seats: Made) -> None:
+    told = around_now()
+    seats(told).take(CODE)
+    assert seats(told, pool=()).standing("seat01") is True
+    assert seats(pool=()).standing("seat01") is False, "and is out when the event is over"
+
+
+@pytest.mark.parametrize("before", [None, OTHER])
+def test_a_card_whose_taking_fails_is_not_spent(seats: Made, before: str | None) -> None:
+    if before:
+        seats(around_now(card=before)).take(before)
+    found = seats(around_now())
+    kept = found.taken("seat01")
+    with pytest.raises(RuntimeError), found.taking(CODE) as seat:
+        assert found.taken(seat.account) != kept
+        raise RuntimeError("the database is away")
+    assert (found.taken("seat01"), seats(around_now()).taken("seat01")) == (kept, kept)
+    with found.taking(CODE):
+        pass
+    assert list(seats().spent()) == [digest_of(CODE)]
+
+
+def test_a_taking_that_fails_gives_nothing_back_that_somebody_else_took(seats: Made) -> None:
+    told = event_of_two_cards()
+    found = seats(told)
+    with pytest.raises(RuntimeError), found.taking(CODE):
+        found.take(OTHER)
+        raise RuntimeError("the database is away")
+    assert list(found.spent()) == [digest_of(OTHER)]
+
+
+def event_of_two_cards() -> Event:
+    first, second = around_now().seats[0], around_now(card=OTHER).seats[0]
+    return around_now(seats=[first, second])
+
+
+def test_the_pool_is_made_again_only_of_another_site() -> None:
+    site = SimpleNamespace(console=SimpleNamespace(seats=("seat[01-03]",)))
+    pool = Pool(lambda: site)
+    assert pool() == {"seat01", "seat02", "seat03"}
+    assert pool() is pool()
+    site = SimpleNamespace(console=SimpleNamespace(seats=("seat07",)))
+    assert pool() == {"seat07"}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"seat01": 1}', '{"seat01": {"event": "school"}}'])
@@ -233,23 +279,12 @@ def test_a_thousand_guesses_from_ever_new_browsers_fill_no_record(seats: Made) -
     assert found.take(CODE).account == "seat01", "and keep no card from opening its seat"
 
 
-def token(number: int, note: str = "", seconds_old: float = 1000) -> Any:
-    created = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds_old)
-    return SimpleNamespace(id=number, note=note, created=created)
-
-
-def test_only_the_servers_of_sessions_go_on_speaking_to_the_hub() -> None:
-    of_session, starting = token(1, "Server at /user/seat01/"), token(2, "Server at /user/seat01/", 5)
-    browser, forged = token(3, "OAuth login"), token(4, "Server at /user/seat01/")
-    assert foreign_tokens([of_session, starting, browser, forged], {1}) == [browser, forged]
-
-
 def test_a_seat_belongs_to_its_event_and_to_the_time_for_files_after_it() -> None:
     seat = Seat(event("school-files"), SeatCard(account="seat01", until_epoch=1))
     assert seat.goes_on(None)
     assert seat.goes_on(Taken("school", "", 1))
     assert not seat.goes_on(Taken("scho", "", 1))
-    assert cards.lent("seat01", [event(until_epoch=NOW)], NOW) is None
+    assert cards.lent(cards.by_account([event(until_epoch=NOW)])["seat01"], NOW) is None
 
 
 def test_the_file_says_which_event_and_which_card(seats: Made, tmp_path: Path) -> None:

@@ -398,6 +398,7 @@ SESSIONS = st.builds(
     request=st.builds(request, server_name=TEXTS, profile=TEXTS, minutes=st.integers(1, 1440)),
     token_id=st.integers(0, 2**31),
     begun_epoch=EPOCHS,
+    begun_by=TEXTS,
     phase=st.sampled_from(Phase),
     job_id=st.from_regex(r"[0-9]{0,9}", fullmatch=True),
     reason=TEXTS,

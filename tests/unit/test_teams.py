@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from hpchub.cli import app
+from hpchub.console.capacity.plan import Plan as CapacityPlan
 from hpchub.console.plans import Plan
 from hpchub.console.teams import Team, as_lines, read_teams, team_of
 from tests.unit.data.console import MINUTE, NINE, Console, plan
@@ -126,6 +127,9 @@ async def test_people_choose_where_the_plan_lets_them(console: Console) -> None:
     assert (joined["team"], joined["teams"]) == ("Rosso", ["Blu", "Rosso"])
     moved = await console.ask("ada", "PUT", f"/mine/{event['slug']}/team", {"team": ""})
     assert moved.json()["team"] == ""
+    before = console.verbs.store.record(event["slug"])
+    await console.ask("ada", "PUT", f"/mine/{event['slug']}/team", {"team": ""})
+    assert console.verbs.store.record(event["slug"]) == before, "nothing was changed"
     assert (await console.ask("bruno", "PUT", f"/mine/{event['slug']}/team", {"team": "Blu"})).status_code == 404
 
 
@@ -220,3 +224,15 @@ async def test_folders_need_a_place_for_them(console: Console) -> None:
     console.catalogue = replace(console.catalogue, site=site.model_copy(update={"clusters": clusters}))
     answer = await console.ask("carla", "POST", "/events", plan(folders=True))
     assert answer.json()["message"] == "On leonardo there is no place for folders that an event shares."
+
+
+async def test_the_check_of_slurm_s_room_is_asked_about_what_teams_start(console: Console) -> None:
+    await console.create(teams=[BLU, ROSSO, {"name": "Verde", "size": "large"}])
+    await console.ask("carla", "GET", "/events/gpu-school/capacity")
+    asked = console.hub.asked["plan"]
+    assert asked["starts"] == ["general/llm-inference:medium", "general/pytorch:large"]
+    planned = CapacityPlan.model_validate(asked).planned(None)
+    assert planned.starts == (("general/llm-inference", "medium"), ("general/pytorch", "large"))
+    assert CapacityPlan.model_validate({**asked, "starts": ["general/x"]}).planned(None).starts == (
+        ("general/x", None),
+    )

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from hpchub.jobs import hpchub_wipe
+from hpchub.jobs import hpchub_launch, hpchub_wipe
 from hpchub.jobs.hpchub_wipe import Kept, check_no_processes, some, wipe
 from tests.support.wait import until
 
 PROGRAM = Path(str(hpchub_wipe.__file__))
 ACCOUNT = 54_321
 """A user id that no account has: nothing else runs as it."""
+ACCESS_LIST = struct.pack(
+    "<I" + 5 * "HHI", 2, *(1, 7, 2**32 - 1), *(2, 7, 1000), *(4, 7, 2**32 - 1), *(16, 7, 2**32 - 1), *(32, 0, 2**32 - 1)
+)
+"""As acl(5) has it in an attribute (posix_acl_xattr.h): the owner, user 1000, the group, the mask and others."""
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as an account")
 
 
@@ -241,6 +246,85 @@ def test_a_cluster_that_does_not_answer_keeps_the_home(account: Path, squeue: st
     assert done.returncode == 1
     assert sentence in done.stderr
     assert names(account / "home") == ["mine"]
+
+
+@as_root
+@pytest.mark.parametrize("job", ["123+0", "17_[1-4]", "something new"])
+def test_whatever_squeue_names_is_a_job(account: Path, job: str) -> None:
+    assert as_account(account, "touch mine").wait() == 0
+    (account / "jobs").write_text(f"\n{job}\n")
+    done = wiped(account)
+    assert (done.returncode, done.stderr) == (1, f"there are still jobs on leonardo: {job}\n")
+    assert names(account / "home") == ["mine"]
+
+
+@as_root
+def test_jobs_in_hidden_partitions_are_asked_for_too_and_each_by_its_own_number(account: Path) -> None:
+    (account / "squeue").write_text('#!/bin/sh\nshift; echo "$*"\n')
+    done = wiped(account)
+    asked = f"--all --noheader --user={ACCOUNT} --format=%A"
+    assert (done.returncode, done.stderr) == (1, f"there are still jobs on leonardo: {asked}\n")
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o2777, 0o1770, 0o777])
+def test_nobody_else_may_enter_the_home_afterwards(account: Path, mode: int) -> None:
+    (account / "home").chmod(mode)
+    assert wiped(account).returncode == 0
+    assert stat.S_IMODE((account / "home").stat().st_mode) == 0o700
+
+
+@as_root
+def test_what_the_home_allowed_by_access_lists_is_allowed_no_more(account: Path) -> None:
+    for kind in ("access", "default"):
+        os.setxattr(account / "home", f"system.posix_acl_{kind}", ACCESS_LIST)
+    os.setxattr(account / "home", "user.note", b"hello")
+    assert os.listxattr(account / "home")
+    done = wiped(account)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [name for name in os.listxattr(account / "home") if not name.startswith("security.")] == []
+    for each in (account / "home", *(account / "home").iterdir()):
+        assert not any(name.startswith("system.") for name in os.listxattr(each, follow_symlinks=False))
+    assert stat.S_IMODE((account / "home").stat().st_mode) == 0o700
+
+
+LAUNCHING = """
+import importlib.machinery, importlib.util, json, pwd, sys
+loader = importlib.machinery.SourceFileLoader("launch", sys.argv[1])
+launch = importlib.util.module_from_spec(importlib.util.spec_from_loader("launch", loader))
+loader.exec_module(launch)
+seat = pwd.struct_passwd(("seat01", "x", int(sys.argv[2]), int(sys.argv[2]), "", sys.argv[3], "/bin/bash"))
+policy = {"clusters": ["leonardo"], "seats": ["seat01"], "commands": {"scancel": "/bin/true"}}
+request = json.loads(sys.argv[4])
+print(launch.VERBS[request.pop("verb")](request, seat, policy))
+"""
+
+
+def launched(folder: Path, **request: str) -> subprocess.CompletedProcess[str]:
+    """Let the launcher carry out a request for the account, by what it does once it knows the user."""
+    shutil.copyfile(str(hpchub_launch.__file__), folder / "hpchub-launch")
+    argv = [sys.executable, "-c", LAUNCHING, str(folder / "hpchub-launch"), str(ACCOUNT), str(folder / "home")]
+    return subprocess.run([*argv, json.dumps(request)], capture_output=True, text=True, check=False)
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o000, 0o100, 0o2070])
+def test_a_home_that_is_closed_to_its_own_account_is_emptied_too(account: Path, mode: int) -> None:
+    assert as_account(account, "touch mine").wait() == 0
+    (account / "home").chmod(mode)
+    done = launched(account, verb="wipe", cluster="leonardo")
+    assert (done.stdout, done.stderr) == ("{}\n", "")
+    assert "mine" not in names(account / "home")
+    assert stat.S_IMODE((account / "home").stat().st_mode) == 0o700
+
+
+@as_root
+def test_a_closed_home_keeps_no_job_alive(account: Path) -> None:
+    (account / "home").chmod(0o000)
+    done = launched(account, verb="cancel", cluster="leonardo", job_id="17")
+    assert (done.stdout, done.stderr) == ("{}\n", "")
+    assert stat.S_IMODE((account / "home").stat().st_mode) == 0, "it stays the person's own to open"
+    assert "cannot be entered" in launched(account, verb="log", cluster="leonardo", session="0" * 32).stderr
 
 
 @as_root

@@ -68,6 +68,17 @@ def profiles_of(planned: Planned, catalogue: Catalogue) -> list[Profile]:
     ]
 
 
+def starts_of(planned: Planned, catalogue: Catalogue) -> list[tuple[Profile, str]]:
+    """Give what its people start: the event's profiles, then those of its teams, with the size of each; each once."""
+    found = {
+        (profile.slug, size_name or profile.default_size): profile
+        for pattern, size_name in [*((pattern, planned.size) for pattern in planned.profiles), *planned.starts]
+        for profile in catalogue.profiles.values()
+        if fnmatchcase(profile.slug, pattern)
+    }
+    return [(profile, size_name) for (_, size_name), profile in found.items()]
+
+
 def run_of(planned: Planned, profile: Profile) -> Run | None:
     """Give where a profile runs on the event's cluster; None where it does not."""
     return next((run for run in profile.runs_on if run.cluster == planned.cluster), None)
@@ -76,8 +87,8 @@ def run_of(planned: Planned, profile: Profile) -> Run | None:
 def places_of(planned: Planned, catalogue: Catalogue, view: ClusterView) -> list[Place]:
     """Give the places whose profile, size and partition are there, whatever else is in the way."""
     found = []
-    for profile in profiles_of(planned, catalogue):
-        run, size_name = run_of(planned, profile), planned.size or profile.default_size
+    for profile, size_name in starts_of(planned, catalogue):
+        run = run_of(planned, profile)
         if run is not None and run.partition in view.partitions and size_name in profile.sizes:
             size = profile.sizes[size_name]
             qos = _qos_of(planned, run, size, view)
@@ -103,20 +114,20 @@ def _qos_of(planned: Planned, run: Run, size: Amounts, view: ClusterView) -> str
 
 def place_findings(planned: Planned, catalogue: Catalogue, view: ClusterView) -> Iterator[Finding]:
     """Judge the profiles and where they run, before anybody counts."""
-    profiles = profiles_of(planned, catalogue)
-    if not profiles:
+    starts = starts_of(planned, catalogue)
+    if not starts:
         says = Sentence("No profile is called {patterns}.", patterns=listed(planned.profiles))
         yield missing(About.PROFILES, says)
-    able = [profile for profile in profiles if run_of(planned, profile)]
+    able = [profile for profile in profiles_of(planned, catalogue) if run_of(planned, profile)]
     judge = warning if able else missing
-    for profile in profiles:
+    for profile, size_name in starts:
         run = run_of(planned, profile)
         if run is None:
             facts = {"profile": profile.slug, "cluster": planned.cluster}
             says = Sentence("Profile {profile} does not run on {cluster}: nobody can start it in this event.", **facts)
             yield judge(About.PROFILES, says)
         else:
-            yield from _of_profile(planned, catalogue, view, profile, run)
+            yield from _of_profile(planned, catalogue, view, profile, size_name, run)
     if planned.size is None and able:
         sizes = listed(f"{profile.slug}: {profile.default_size}" for profile in able)
         says = Sentence(
@@ -126,15 +137,15 @@ def place_findings(planned: Planned, catalogue: Catalogue, view: ClusterView) ->
 
 
 def _of_profile(
-    planned: Planned, catalogue: Catalogue, view: ClusterView, profile: Profile, run: Run
+    planned: Planned, catalogue: Catalogue, view: ClusterView, profile: Profile, size_name: str, run: Run
 ) -> Iterator[Finding]:
-    found = [*_access(planned, catalogue, profile), *_place(planned, catalogue, view, profile, run)]
+    found = [*_access(planned, catalogue, profile), *_place(planned, catalogue, view, profile, size_name, run)]
     yield from found
     if not any(finding.severity == "missing" for finding in found):
         says = Sentence(
             "Profile {profile} runs in partition {partition} of {cluster}: {sessions} of size {size}.",
             sessions=sessions(planned.sessions),
-            size=planned.size or profile.default_size,
+            size=size_name,
             profile=profile.slug,
             partition=run.partition,
             cluster=run.cluster,
@@ -172,8 +183,10 @@ def _open_all_the_time(planned: Planned, catalogue: Catalogue, access: Access) -
     return all(in_window(access, catalogue.site, moment) for moment in moments)
 
 
-def _place(planned: Planned, catalogue: Catalogue, view: ClusterView, profile: Profile, run: Run) -> Iterator[Finding]:
-    """Judge whether a session of the event's size can run there at all."""
+def _place(
+    planned: Planned, catalogue: Catalogue, view: ClusterView, profile: Profile, size_name: str, run: Run
+) -> Iterator[Finding]:
+    """Judge whether a session of that size can run there at all."""
     if obstacle := place_obstacle(catalogue, profile, run, view):
         yield missing(About.PROFILES, obstacle)
         return
@@ -186,7 +199,6 @@ def _place(planned: Planned, catalogue: Catalogue, view: ClusterView, profile: P
             allocation=planned.allocation,
         )
         yield missing(About.PEOPLE, says, admitting(planned, partition))
-    size_name = planned.size or profile.default_size
     if size_name not in profile.sizes:
         says = Sentence(
             "Profile {profile} has no size {size}; it has: {names}.",

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from hpchub.catalogue.checked import checked
 from hpchub.catalogue.fields import (
@@ -28,6 +28,9 @@ from hpchub.console.capacity.planned import Planned
 
 THE_OPTIONS = Path("options")
 """What stands for the file where there is none."""
+
+
+Start = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+(?::[a-z0-9-]+)?$", max_length=200)]
 
 
 class Plan(Model):
@@ -53,6 +56,8 @@ class Plan(Model):
     """How many teams there are, where each has one session; absent: every seat has its own."""
     size: Slug | None = None
     """The only size of its sessions; absent: people choose."""
+    starts: tuple[Start, ...] = Field(default=(), max_length=100)
+    """What some teams start instead: ``profile`` or ``profile:size``; each is counted as if all took it."""
     minutes: Positive | None = None
     """How long a session runs in all; absent: from the set-up until the event closes."""
     qos: SlurmName | None = None
@@ -77,6 +82,7 @@ class Plan(Model):
             setup_minutes=self.setup_minutes,
             teams=self.teams,
             size=self.size,
+            starts=tuple((profile, size or None) for profile, _, size in (each.partition(":") for each in self.starts)),
             minutes=self.minutes,
             qos=self.qos,
             reservation=self.reservation,

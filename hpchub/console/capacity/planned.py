@@ -41,6 +41,9 @@ class Planned:
     """How many teams share the seats, one session a team; None: every seat has a session of its own."""
     size: str | None = None
     """The only size of its sessions; None: people choose, and the default of each profile is counted."""
+    starts: tuple[tuple[str, str | None], ...] = ()
+    """What some teams start instead, by profile and size, None for its default.  There has to be room for all sessions
+    in each."""
     minutes: int | None = None
     """How long a session runs in all; None: from the set-up until the event closes."""
     qos: str | None = None

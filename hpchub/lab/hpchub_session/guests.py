@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,9 +16,10 @@ CACHE_SECONDS = 300
 _POLICY_VIOLATION = 1008
 
 
-def names(told: Mapping[str, Any]) -> set[str]:
-    """Give who is let in, as the hub told it."""
-    return {str(each["name"]) for each in told.get("helpers") or ()}
+def let_in(told: Mapping[str, Any]) -> dict[str, float]:
+    """Give who is let in, and until when in seconds since 1970, as the hub told it."""
+    helpers = [(float(each["until_epoch"]), str(each["name"])) for each in told.get("helpers") or ()]
+    return {name: until_epoch for until_epoch, name in sorted(helpers)}
 
 
 class Guests:
@@ -31,18 +33,31 @@ class Guests:
     def __init__(self, environment: Mapping[str, str], margin_seconds: float = 5) -> None:
         seconds = environment.get("HPCHUB_CACHE_SECONDS", "")
         self._seconds = (int(seconds) if seconds.isdigit() else CACHE_SECONDS) + margin_seconds
-        self._now: set[str] = set()
+        self._now: dict[str, float] = {}
+        self._ends: list[asyncio.TimerHandle] = []
 
-    def are(self, now: set[str]) -> None:
-        """Take note of who is let in now, and close what those have open who were before."""
-        gone, self._now = self._now - now, now
+    def are(self, now: Mapping[str, float]) -> None:
+        """Take note of who is let in until when, and close what those have open who were before.
+
+        What the others have open is closed at their end, even if the hub is away by then.
+        """
+        gone, self._now = self._now.keys() - now.keys(), dict(now)
+        self._shut_out(gone)
+        for end in self._ends:
+            end.cancel()
+        later = asyncio.get_running_loop().call_later
+        self._ends = [
+            later(max(until_epoch - time.time(), 0), self._shut_out, {name}) for name, until_epoch in now.items()
+        ]
+
+    def _shut_out(self, gone: Collection[str]) -> None:
         if gone:
             close(gone)
             # Their page connects again at once, for which the hub's word of before still counts for a while.
             asyncio.get_running_loop().call_later(self._seconds, self._close_again, gone)
 
-    def _close_again(self, gone: set[str]) -> None:
-        close(gone - self._now)
+    def _close_again(self, gone: Collection[str]) -> None:
+        close({name for name in gone if self._now.get(name, 0) <= time.time()})
 
 
 def close(people: Collection[str]) -> int:

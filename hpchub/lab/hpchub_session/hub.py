@@ -15,7 +15,7 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .gpu import Use
-from .guests import Guests, names
+from .guests import Guests, let_in
 
 FIRST_SECONDS = (1, 4)
 """When the first question comes; servers that start together do not ask together."""
@@ -97,7 +97,7 @@ class Hub:
             return None
         if answer.code == 200:
             self._told, self._tag = json.loads(answer.body), answer.headers.get("Etag", "")
-            self._guests.are(names(self._told))
+            self._guests.are(let_in(self._told))
         # A second at least, whatever it says.
         return max(1.0, float(answer.headers.get("Retry-After", AFTER_A_FAILURE)))
 

@@ -75,10 +75,12 @@ class SmallHub:
     asked: dict[str, Any] = field(default_factory=dict)
     """The last question about capacity."""
     sessions: list[dict[str, Any]] = field(default_factory=list)
-    spent: dict[str, int] = field(default_factory=dict)
-    """Cards of temporary seats that were used, by their digests."""
+    taken: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Temporary seats that somebody took by a card, by their accounts."""
     strangers: frozenset[str] = frozenset()
     """Names of whom it knows no users."""
+    unwanted: frozenset[str] = frozenset()
+    """Names of whom it makes no users."""
     known: list[str] = field(default_factory=list)
     """Users that were made of the pool's accounts."""
     handed_over: list[str] = field(default_factory=list)
@@ -108,11 +110,17 @@ class SmallHub:
         if parts == ["hpchub", "sessions"]:
             return httpx.Response(200, json=self.sessions)
         if parts == ["hpchub", "cards"]:
-            return httpx.Response(200, json={"spent": self.spent})
+            spent = {each["card"]: each["epoch"] for each in self.taken.values()}
+            return httpx.Response(200, json={"spent": spent, "taken": self.taken})
         if parts[:2] == ["hpchub", "seats"]:
             refused = {"status": 409, "message": self.not_clean}
-            self.handed_over += [] if self.not_clean else [parts[2]]
-            return httpx.Response(409, json=refused) if self.not_clean else httpx.Response(204)
+            if self.not_clean:
+                return httpx.Response(409, json=refused)
+            self.handed_over.append(parts[2])
+            self.taken.pop(parts[2], None)
+            return httpx.Response(204)
+        if request.method == "POST" and len(parts) == 2 and parts[1] in self.unwanted:
+            return httpx.Response(400, json={"status": 400, "message": f"No user {parts[1]}."})
         if request.method == "POST" and len(parts) == 2:
             self.known.append(parts[1])
             return httpx.Response(201, json={"name": parts[1]})

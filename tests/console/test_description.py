@@ -32,7 +32,7 @@ def test_no_request_that_is_described_breaks_the_console(tmp_path: Path, who: st
         console = opened(tmp_path / str(number))
         described = [each for each in operations(console) if each.label == operation.label]
 
-        @settings(max_examples=200 if THOROUGH else 10, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=200 if THOROUGH else 4, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=described[0].as_strategy())
         def asked(case: Any) -> None:
             if len(case.path_parameters.get("slug", "")) % 2:
