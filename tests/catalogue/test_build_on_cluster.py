@@ -54,8 +54,6 @@ def workshop(site: Site) -> Iterator[Workshop]:
         f'uv: {site.folder}/venv/bin/uv, variables: {{UV_OFFLINE: "1", UV_CACHE_DIR: {folder}/cache}}}}'
     )
     text = re.sub(r"^  it4lia:\n", f"  it4lia:\n    builds: {builds}\n", text, flags=re.MULTILINE)
-    # its catalogue has no such profile
-    text = re.sub(r"^  files_profile: .*\n", "", text, flags=re.MULTILINE)
     (folder / "site.yaml").write_text(text)
     for name in ("builds", "cache"):
         (folder / name).mkdir()

@@ -78,4 +78,4 @@ def offer(catalogue: Path) -> None:
 def site_text(text: str) -> str:
     """Change the demo's site file to one of this catalogue: it names other profiles."""
     text = re.sub(r"^default_profiles:.*(\n +-.*)*", "default_profiles: [a/b]", text, flags=re.MULTILINE)
-    return re.sub(r"like: [a-z/-]+", "like: a/b", text)
+    return re.sub(r"(like|files_profile): [a-z/-]+", r"\1: a/b", text)
