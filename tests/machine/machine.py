@@ -6,11 +6,11 @@ calls minimal, systemd, git and the network: nothing else.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -125,9 +125,10 @@ def booted(
             (``environments/agrifood/x86_64-demo/05cce412ec34``), which become those of the cache ``GIVEN``.
     """
     with ExitStack() as undo:
-        # one of a name at a time: it has one folder here; the lock is a socket's name, which goes with this process
-        lock = undo.enter_context(socket.socket(socket.AF_UNIX))
-        lock.bind(f"\0{name}")
+        # one of a name at a time in this checkout: it has one folder here; the lock goes with this process
+        CACHE.mkdir(parents=True, exist_ok=True)
+        lock = undo.enter_context((CACHE / f"{name}.lock").open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         root = undo.enter_context(_fresh_root(name, packages, builds))
         groups = undo.enter_context(_control_groups(name))
         leader = undo.enter_context(_nspawn(name, root, groups, options))
@@ -194,7 +195,9 @@ def _control_groups(name: str) -> Iterator[list[Path]]:
     """Make a control group for the machine in every hierarchy, so that its systemd touches none of the host's."""
     top = Path("/sys/fs/cgroup")
     hierarchies = [top] if (top / "cgroup.procs").exists() else [path for path in top.iterdir() if path.is_mount()]
-    groups = [hierarchy / name for hierarchy in hierarchies]
+    # another checkout's machines may run at the same time
+    checkout = hashlib.sha256(str(CACHE).encode()).hexdigest()[:8]
+    groups = [hierarchy / f"{name}-{checkout}" for hierarchy in hierarchies]
     try:
         for group in groups:
             group.mkdir(exist_ok=True)
