@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,6 @@ from hpchub.console.changing import (
     needs_approval,
     obstacles,
 )
-from hpchub.console.hub import HubRefused, HubSilent
 from hpchub.console.joins import new_code
 from hpchub.console.lending import TooFewSeats
 from hpchub.console.model import ActRow, EventRow, TrainerRow
@@ -35,7 +33,6 @@ from hpchub.console.store import NotNow, must_be
 from hpchub.console.verbs import NotAllowed, PlanRefused, Verbs
 from hpchub.text import Joined, Sentence
 
-log = logging.getLogger(__name__)
 _CHANGEABLE = (State.REQUESTED, State.PLANNED, State.OPEN)
 
 
@@ -131,10 +128,7 @@ class Changes:
     async def _stop_those_who_left(self, before: Event, after: Event) -> None:
         """Stop the servers of those who have no part in an event any more; those that are left, a round stops."""
         for name in set(before.members) - set(after.members):
-            try:
-                await self._verbs.stop_servers(name, after.slug)
-            except (HubSilent, HubRefused) as error:
-                log.warning("event %s: the servers of %s were not stopped: %s", after.slug, name, error)
+            await self._verbs.still_there(name, after.slug)
 
 
 def _write(row: EventRow, event: Event, after: Plan, now_epoch: int, can_prolong: bool) -> None:

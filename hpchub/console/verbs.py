@@ -319,7 +319,7 @@ class Verbs:
         for event in over:
             # Those too who were members once, and whose servers could not be stopped when they left.
             names = {*event.members, *_with_a_notebook(sessions.get(event.slug, ()))}
-            left = await asyncio.gather(*(self._still_there(name, event.slug) for name in names))
+            left = await asyncio.gather(*(self.still_there(name, event.slug) for name in names))
             if for_good and not any(left):
                 log.info("event %s is over and nothing of it runs any more", event.slug)
                 await asyncio.to_thread(self.store.cleared, event.slug, self._now())
@@ -337,7 +337,7 @@ class Verbs:
         # The members as they are after the sessions were asked for: who joined meanwhile is one.
         for event in await asyncio.to_thread(self.store.not_over, self.clock()) if watched else ():
             for name in _with_a_notebook(sessions.get(event.slug, ())) - {*event.members}:
-                await self._still_there(name, event.slug)
+                await self.still_there(name, event.slug)
 
     async def stop_all(self, event: Event) -> None:
         """Stop all servers of an event.  Raises :class:`~hpchub.console.hub.HubSilent`."""
@@ -370,7 +370,8 @@ class Verbs:
                     log.warning("server %r of %s was not stopped: %s", server.name, user, refusal)
         return len(mine)
 
-    async def _still_there(self, user: str, slug: str) -> int:
+    async def still_there(self, user: str, slug: str) -> int:
+        """Stop a person's servers of an event as :meth:`stop_servers`; where nobody knows of any, take it for one."""
         try:
             return await self.stop_servers(user, slug)
         except (HubSilent, HubRefused) as error:

@@ -26,13 +26,12 @@ from hpchub.slurm.model import ClusterView, JobState
 
 
 class CardsHandler(WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """Which cards were used, and when; and which accounts they are of that are not handed over."""
+    """Which accounts were taken by a card, by which and when, and are not handed over."""
 
     @needs_scope("admin:groups")  # type: ignore[untyped-decorator]  # JupyterHub has no types
     async def get(self) -> None:
-        seats = self.engine.seats
-        taken = {account: asdict(each) for account, each in seats.not_handed_over().items()}
-        self.finish({"spent": dict(seats.spent()), "taken": taken})
+        taken = self.engine.seats.not_handed_over()
+        self.finish({"taken": {account: asdict(each) for account, each in taken.items()}})
 
 
 class HandOverHandler(Acting, WithEngine, APIHandler):  # type: ignore[misc]  # JupyterHub has no types

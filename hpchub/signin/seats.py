@@ -98,10 +98,6 @@ class Seats:
             return None if taken is None else False
         return taken is not None and seat.goes_on(taken)
 
-    def spent(self) -> Mapping[str, int]:
-        """Give by their digests when cards were used: the last one of each account that is not handed over."""
-        return {taken.card: taken.epoch for taken in self._taken.values()}
-
     def not_handed_over(self) -> Mapping[str, Taken]:
         """Give what is kept of all accounts that somebody took, by their names."""
         return self._taken

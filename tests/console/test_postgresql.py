@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import JSON, Column, Engine, Integer, String, select
 
 from hpchub.console.database import copy, migrate, opened
-from hpchub.console.joins import JoinRefused
 from hpchub.console.model import Base
 from hpchub.console.plans import Plan
 from hpchub.console.store import Store
 from tests.support.postgresql import PostgreSQL, postgresql
 from tests.unit.data.console import NINE, Console, plan
-from tests.unit.test_console_database import revisions
+from tests.unit.test_console_database import come_at_once, migrate_from, revisions
 from tests.unit.test_console_seats import want_the_last_seats
 
 NUMBERS = count()
@@ -62,11 +58,7 @@ def something(column: Column[Any]) -> Any:
 
 @pytest.mark.parametrize("revision", ["nothing", *revisions()])
 def test_from_every_revision_the_tables_become_those_of_the_program(engine: Engine, revision: str) -> None:
-    if revision != "nothing":
-        migrate(engine, revision)
-    migrate(engine)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    migrate_from(engine, revision)
 
 
 def test_everything_comes_along_from_sqlite_and_the_console_goes_on_from_there(
@@ -88,23 +80,7 @@ def test_everything_comes_along_from_sqlite_and_the_console_goes_on_from_there(
 
 
 def test_the_last_seat_is_given_once_when_all_come_at_the_same_time(engine: Engine) -> None:
-    migrate(engine)
-    store = Store(engine)
-    code = store.create(Plan.model_validate(plan(seats=3)), "carla", 0, approved=True).code or ""
-    refused: list[str] = []
-
-    def come(name: str) -> None:
-        try:
-            store.join("gpu-school", name, (), code, NINE)
-        except JoinRefused:
-            refused.append(name)
-
-    room = [threading.Thread(target=come, args=(f"seat{number:02}",)) for number in range(12)]
-    for person in room:
-        person.start()
-    for person in room:
-        person.join()
-    assert len(store.get("gpu-school").participants) == 3 and len(refused) == 9
+    come_at_once(engine)
 
 
 def test_two_events_that_want_the_last_temporary_seats_at_once_never_get_the_same(engine: Engine) -> None:

@@ -104,7 +104,6 @@ def test_a_card_opens_its_seat_once(site: Site, lender: Lender) -> None:
     assert alert(second.press(open_page)).startswith("This card has been used already.")
     assert (second.show(code).status, second.who) == (403, "")
     told = site.api("GET", "/hpchub/cards").json
-    assert digest_of(code) in told["spent"]
     assert (told["taken"][SEAT]["event"], told["taken"][SEAT]["card"]) == ("school", digest_of(code))
     assert audited(site)[before:] == [
         ("seat-taken", SEAT, "school", None),
@@ -229,7 +228,7 @@ def test_nothing_is_left_of_a_seat_that_was_handed_over(site: Site, lender: Lend
     assert (elsewhere / "file").read_text() == "kept"
     assert site.server(SEAT) == {} or site.server(SEAT)["user_options"] in (None, {})
     told = site.api("GET", "/hpchub/cards").json
-    assert digest_of(code) not in told["spent"] and SEAT not in told["taken"]
+    assert SEAT not in told["taken"] and digest_of(code) not in str(told)
     assert ("seat-handed-over", SEAT, None, None) in audited(site)
     again = Guest(site.url)
     again.sign_in_by_password(SEAT)

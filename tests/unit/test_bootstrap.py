@@ -12,9 +12,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
@@ -22,6 +21,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from hpchub.jobs import bootstrap, exits
+from tests.support.served import Quiet, served
 from tests.support.wait import until
 
 SOURCE = Path(bootstrap.__file__).read_text()
@@ -72,25 +72,18 @@ class Hub:
         self.answers: list[int] = []
         hub = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_POST(self) -> None:
                 hub.requests.append((self.path, self.headers["Authorization"]))
                 hub.reports.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(hub.answers.pop(0) if hub.answers else 204)
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hub/api"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        self._served = ExitStack()
+        self.url = self._served.enter_context(served(Handler)) + "/hub/api"
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._served.close()
 
     @property
     def phases(self) -> list[str]:

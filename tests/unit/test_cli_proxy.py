@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from hpchub.catalogue.load import load_site
 from hpchub.cli import app
+from tests.support.served import Quiet, served
 from tests.unit.data.world import REPOSITORY, demo_site_text
 
 TOKEN = "0123456789abcdef" * 4
@@ -33,24 +32,15 @@ def hub(site: Path, status: int) -> Iterator[list[str]]:
     """A hub that answers with this; give what it was asked."""
     asked: list[str] = []
 
-    class Hub(BaseHTTPRequestHandler):
+    class Hub(Quiet):
         def do_POST(self) -> None:
             asked.append(f"{self.command} {self.path} {self.headers['Authorization']}")
             self.send_response(status)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Hub) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        site.write_text(site.read_text().replace("http://127.0.0.1:8081", f"http://127.0.0.1:{server.server_port}"))
-        try:
-            yield asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(Hub) as url:
+        site.write_text(site.read_text().replace("http://127.0.0.1:8081", url))
+        yield asked
 
 
 def routes(site: Path, **environment: str) -> Result:

@@ -39,6 +39,11 @@ def engine(tmp_path: Path) -> Engine:
 
 @pytest.mark.parametrize("revision", ["nothing", *revisions()])
 def test_from_every_revision_the_tables_become_those_of_the_program(engine: Engine, revision: str) -> None:
+    migrate_from(engine, revision)
+
+
+def migrate_from(engine: Engine, revision: str) -> None:
+    """Migrate from one revision, or from ``nothing``, to the tables of the program."""
     if revision != "nothing":
         migrate(engine, revision)
     migrate(engine)
@@ -58,6 +63,11 @@ def test_to_migrate_again_loses_nothing(engine: Engine) -> None:
 
 
 def test_the_last_seat_is_given_once_when_all_come_at_the_same_time(engine: Engine) -> None:
+    come_at_once(engine)
+
+
+def come_at_once(engine: Engine) -> None:
+    """Have twelve people join an event with three seats: three of them get one."""
     migrate(engine)
     store = Store(engine)
     event = store.create(Plan.model_validate(plan(seats=3)), "carla", 0, approved=True)

@@ -12,11 +12,9 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ import pytest
 from hpchub.lab import CONFIG, FOLDER, files, packed
 from hpchub.lab.hpchub_session import gpu, hub
 from hpchub.lab.words import WORDS, in_languages
+from tests.support.served import Quiet, served
 from tests.support.wait import until
 from tests.unit.test_bootstrap import SECONDS, SOURCE, Hub, job
 
@@ -208,7 +207,7 @@ class Answers:
         self.status = 200
         answers = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 answers.asked.append(("GET", self.path, dict(self.headers), b""))
                 known = self.headers["If-None-Match"] == '"tag"'
@@ -225,18 +224,11 @@ class Answers:
                 self.send_response(204 if answers.status == 200 else answers.status)
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hub/api"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        self._served = ExitStack()
+        self.url = self._served.enter_context(served(Handler)) + "/hub/api"
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._served.close()
 
 
 @pytest.fixture
