@@ -1,6 +1,6 @@
 """A room of forty from the plan to the report: Carla in the real browser, forty people, a real cluster.
 
-Ten of the forty have JupyterLab, the others a small server in a job just as real.
+Ten of the forty have JupyterLab (three by `./run test`), the others a small server in a job just as real.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from tests.support.events import EVENTS, Trainer, join
 from tests.support.form import FormSession
 from tests.support.site import Site
 from tests.support.small import small_servers
+from tests.support.thorough import THOROUGH
 from tests.support.visitor import Visitor
 from tests.support.wait import until
 
 NAME = "hpchub_journey"
-CARDS, EARLY, LATE = 4, 10, 2
+CARDS, EARLY, LATE = 4, 10 if THOROUGH else 3, 2
 SEATS = [f"seat{number:02}" for number in range(1, 41)]
 READY_SECONDS = 420
 

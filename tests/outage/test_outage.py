@@ -17,10 +17,11 @@ from tests.support.choices import ADA
 from tests.support.room import SEAT, Room, Visitor, last
 from tests.support.site import REPOSITORY, SYSTEM_PYTHON, Site
 from tests.support.tell import tell
+from tests.support.thorough import THOROUGH
 from tests.support.trouble import answers, controller
 from tests.support.wait import until
 
-OUTAGE_SECONDS = float(os.environ.get("HPCHUB_OUTAGE_SECONDS", "60"))
+OUTAGE_SECONDS = float(os.environ.get("HPCHUB_OUTAGE_SECONDS", "30"))
 NOTICED_SECONDS = 45
 """A query's own time limit, and what two cores with a full room need."""
 BACK_SECONDS = 120
@@ -98,6 +99,14 @@ def show(config: pytest.Config, what: str, visitor: Visitor) -> None:
     tell(config, "", f"{what}: {len(visitor.seconds)} API answers, p50 {p50}, p99 {p99}, most {most}")
 
 
+def judge(visitor: Visitor) -> None:
+    """All answers were right; and soon, which is measured where nothing else runs: by `./run soak outage`."""
+    assert visitor.wrong == [] and visitor.seconds
+    if THOROUGH:
+        assert len(visitor.seconds) >= 300
+        assert visitor.percentile(99) < P99_SECONDS
+
+
 def work_through(room: Room, leaver: str, began: float) -> None:
     """What happens in a room while its controller is silent: work, a start that is refused, a stop that is owed."""
     site = room.site
@@ -123,9 +132,7 @@ def test_the_controller_is_away(room: Room, outage: str, pytestconfig: pytest.Co
     # the stop that was owed is carried out, and who waited longest gets the place
     until(lambda: not site.live_jobs_of(leaver), "the owed cancel to be carried out", BACK_SECONDS, pause=1)
     show(pytestconfig, f"slurmctld {outage}", visitor)
-    assert visitor.wrong == []
-    assert len(visitor.seconds) >= 300
-    assert visitor.percentile(99) < P99_SECONDS
+    judge(visitor)
 
 
 def test_the_accounting_is_away(room: Room, pytestconfig: pytest.Config) -> None:
@@ -140,8 +147,7 @@ def test_the_accounting_is_away(room: Room, pytestconfig: pytest.Config) -> None
         assert not site.api("GET", "/hpchub/snapshot").json["leonardo"]["silent_since_epoch"]
     until(lambda: not site.live_jobs_of("seat39"), "the job to be gone")
     show(pytestconfig, "slurmdbd hangs", visitor)
-    assert visitor.wrong == []
-    assert visitor.percentile(99) < P99_SECONDS
+    judge(visitor)
 
 
 @pytest.mark.parametrize(
