@@ -76,6 +76,21 @@ def _told(problem: Problem) -> dict[str, object]:
 
 
 @app.command()
+def places(site: SiteOption = SITE, as_json: JsonOption = False) -> None:
+    """List the partitions that profiles name, by cluster, from the files alone; each row with its profile's file."""
+    catalogue = loaded(site)
+    rows = [
+        (run.cluster, run.partition, slug, str(catalogue.site.profiles / f"{slug}.yaml"))
+        for slug, profile in catalogue.profiles.items()
+        for run in profile.runs_on
+    ]
+    if as_json:
+        show_json([dict(zip(("cluster", "partition", "profile", "file"), row, strict=True)) for row in sorted(rows)])
+    else:
+        show_table(("Cluster", "Partition", "Profile", "File"), sorted(rows))
+
+
+@app.command()
 def schema(
     folder: Annotated[Path, typer.Argument(help="The folder of the catalogue.")] = Path("profiles"),
 ) -> None:

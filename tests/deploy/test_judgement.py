@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.conftest import write_inventory
+from tests.deploy.conftest import SITE, write_inventory
 from tests.deploy.supplies import VENV
 from tests.machine.machine import REPOSITORY
 
@@ -76,7 +76,11 @@ TABLE = [
     Wrong("an unknown field of the site", "hub_idd: is not a field", site=at("hub_idd", "x")),
     Wrong("a field is missing", "hub_id: is missing", site=at("hub_id", None)),
     Wrong("profiles elsewhere", "is not a folder", site=at("profiles", "/elsewhere")),
-    Wrong("no such partition", "lrd_all_serial", site=at("clusters.leonardo.nodes.lrd_all_serial.cores", 1)),
+    Wrong(
+        "a size that no node holds",
+        "is more than a node of lrd_all_serial",
+        site=at("clusters.leonardo.nodes.lrd_all_serial.cores", 1),
+    ),
     Wrong("an unknown software target", "software_target", site=at("clusters.leonardo.software_target", "vax")),
     Wrong("plain http", "has tls here", site=at("hub.bind_url", "http://hub.test")),
     Wrong("the hub starts the proxy", "starts_proxy must be false", site=at("hub.starts_proxy", True)),
@@ -91,6 +95,7 @@ TABLE = [
     Wrong("an issuer without tls", "https", site=at("sign_in.oidc.issuer", "http://login.test")),
     Wrong("no secret of the provider", "put it into a vault", {"hub_oidc_client_secret": ""}),
     Wrong("a short secret", "of at least 32 characters", {"hub_oidc_client_secret": "short"}),
+    Wrong("a cluster that nobody knows", "has no cluster marconi", {"launcher_clusters": ["marconi"]}),
     Wrong("two things at one port", "two things listen at one port", {"proxy_port": 8081}),
     Wrong("postgresql that nobody uses", "database_url_file is missing", site=at("hub.database_url_file", None)),
     Wrong("a key is missing", "both must be files", {"nginx_certificate_key": ""}),
@@ -119,7 +124,7 @@ def test_a_wrong_inventory_is_refused_with_a_sentence(wrong: Wrong, judged: dict
 
 
 def judgement_of(wrong: Wrong, folder: Path) -> str:
-    """Run the playbook that only judges, on an inventory with this mistake; give what it prints, in one line."""
+    """Run the whole playbook on an inventory with this mistake, and no machine; give what it prints, in one line."""
     inventory, files = folder / "inventory", folder / "files"
     write_inventory(inventory, "nobody signs in").sign("old.hub.test", days=3)
     variables = {
@@ -130,7 +135,7 @@ def judgement_of(wrong: Wrong, folder: Path) -> str:
     edit(inventory / "hosts.yml", wrong.hosts)
     edit(files / "site.yaml", wrong.site)
     done = subprocess.run(
-        [VENV / "bin" / "ansible-playbook", "-i", inventory, "ansible/playbooks/validate.yml"],
+        [VENV / "bin" / "ansible-playbook", "-i", inventory, SITE],
         cwd=REPOSITORY,
         env={
             **os.environ,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,22 @@ def test_lint_tells_scripts_file_line_field_and_remedy(site: Path) -> None:
     assert (problem["file"], problem["field"]) == (f"{site}/profiles/{SLUG}.yaml", "runs_on.0.cluster")
     assert problem["line"] > 1
     assert problem["possible"] == "leonardo, it4lia; did you mean leonardo?"
+
+
+# places
+
+
+def test_places_tells_which_partition_of_which_cluster_each_profile_names(site: Path) -> None:
+    rows = told("places")
+    file = str(site / "profiles" / "general" / "data-preparation.yaml")
+    wanted = {
+        "cluster": "leonardo",
+        "partition": "lrd_all_serial",
+        "profile": "general/data-preparation",
+        "file": file,
+    }
+    assert wanted in rows
+    assert f"leonardo lrd_all_serial general/data-preparation {file}" in re.sub(" +", " ", run("places").stdout)
 
 
 # explain
