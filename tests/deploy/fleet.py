@@ -52,6 +52,8 @@ class Fleet:
             "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
             "ANSIBLE_CONFIG": str(self.checkout / "ansible" / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.folder / "ansible-home"),
+            # the connections that stay open: another run's machines have the same addresses
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "connections"),
             "ANSIBLE_SSH_ARGS": (
                 f"-o ControlMaster=auto -o ControlPersist=120s -o UserKnownHostsFile={self.folder / 'known_hosts'} "
                 f"-o IdentityFile={self.folder / 'key'} -o IdentitiesOnly=yes -F /dev/null"
