@@ -11,6 +11,7 @@ catalogue = config.load()
 site = catalogue.site
 
 config.apply_hub(c, site)
+config.apply_internal_tls(c, site)
 config.apply_proxy(c, site)
 config.apply_sign_in(c, site)
 config.apply_admin_token(c, site)

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from hpchub import metrics
+from hpchub import internal_tls, metrics
 from hpchub.audit.file import DailyFile
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue
@@ -101,6 +101,17 @@ def apply_hub(c: Any, site: Site) -> None:
     c.JupyterHub.template_paths = [str(Path(__file__).with_name("templates"))]
 
 
+def apply_internal_tls(c: Any, site: Site) -> None:
+    """Encryption between hub, proxy and notebooks, by JupyterHub's ``internal_ssl`` with certificates that we make."""
+    c.JupyterHub.internal_ssl = site.hub.internal_tls
+    if site.hub.internal_tls:
+        c.JupyterHub.internal_certs_location = str(site.hub.internal_tls_folder)
+        try:
+            internal_tls.prepare(site)
+        except OSError as error:
+            raise CatalogueError(f"{site.hub.internal_tls_folder}: {error.strerror}") from error
+
+
 def apply_proxy(c: Any, site: Site) -> None:
     """configurable-http-proxy, which goes on serving while the hub restarts.
 
@@ -113,6 +124,8 @@ def apply_proxy(c: Any, site: Site) -> None:
     c.ConfigurableHTTPProxy.auth_token = own_secret(site, "proxy-token")
     c.JupyterHub.cleanup_proxy = False
     c.ConfigurableHTTPProxy.should_start = site.hub.starts_proxy
+    if site.hub.internal_tls:
+        c.LastingProxy.certificates = {name: str(path) for name, path in internal_tls.hand_to_proxy(site).items()}
 
 
 def apply_sign_in(c: Any, site: Site) -> None:

@@ -95,6 +95,8 @@ class Engine:
         self.unreadable: set[str] = set()
         """Ids of stored sessions that this version cannot read: their jobs are left alone."""
         self.started_epoch = time.time()
+        self.encrypts = site.hub.internal_tls
+        """Whether this process speaks TLS with its jobs; what a later site file says needs a restart."""
         self.listens_epoch: float | None = None
         """Since when jobs can reach this hub; None before, which takes seconds, and more on a busy machine."""
         self._reconciler = Reconciler(catalogue.site.hub_id)

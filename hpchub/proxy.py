@@ -7,6 +7,7 @@ reached.  This one is taken up again where it still serves the same addresses wi
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,19 @@ from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.utils import url_path_join
 from tornado.httpclient import HTTPError
 from tornado.ioloop import PeriodicCallback
+from traitlets import Dict, default
+
+from hpchub.internal_tls import name_of
+from hpchub.tls_client import PROXY_FILES
+
+NAMES = Path(__file__).with_name("proxy_names.mjs")
+"""What the proxy loads first, to compare a notebook's certificate with its session's name."""
+
+
+def client_options(key: str, certificate: str, authorities: str) -> list[str]:
+    """Give the options by which configurable-http-proxy encrypts what it sends to the hub and to notebooks."""
+    files = ["--client-ssl-key", key, "--client-ssl-cert", certificate, "--client-ssl-ca", authorities]
+    return [*files, "--client-ssl-request-cert", "--client-ssl-reject-unauthorized"]
 
 
 class TakenUp:
@@ -49,6 +63,45 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
     ``auth_token`` has to be the same in every hub process, or the running proxy will not obey.
     """
 
+    certificates = Dict(
+        config=True,
+        help="With internal TLS: the proxy's files (PROXY_FILES), by which notebooks and the hub know it.",
+    )
+
+    @default("command")
+    def _program(self) -> list[str]:
+        program = "configurable-http-proxy"
+        if not self.certificates:
+            return [program]
+        return ["node", "--import", str(NAMES), shutil.which(program) or program]
+
+    def _get_ssl_options(self) -> list[str]:
+        """Encrypt what leaves the machine; its own API is asked from this machine alone, as browsers' side is."""
+        return client_options(*(self.certificates[name] for name in PROXY_FILES))
+
+    async def add_route(self, routespec: str, target: str, data: dict[str, Any] | None) -> None:
+        """Add a route; with internal TLS the proxy is told what name the notebook's certificate has."""
+        await super().add_route(routespec, self._named(target, data or {}), data)
+
+    async def get_all_routes(self) -> dict[str, dict[str, Any]]:
+        """Give all routes; one that names another session than the server's of now has another target."""
+        routes: dict[str, dict[str, Any]] = await super().get_all_routes()
+        for route in routes.values():
+            bare = route["target"].partition("/#")[0]
+            if route["target"] == self._named(bare, route["data"]):
+                route["target"] = bare
+        return routes
+
+    def _named(self, target: str, data: dict[str, Any]) -> str:
+        """Write the name of a server's session behind its address, where its certificate has that."""
+        if not self.certificates or "user" not in data:
+            return target
+        try:
+            session = self.app.users[data["user"]].spawners[data["server_name"]].session
+        except KeyError:
+            return target
+        return f"{target}/#{name_of(session.id)}" if session is not None and session.encrypted else target
+
     async def start(self) -> None:
         """Take up the running proxy, or start one."""
         running = self._running()
@@ -67,7 +120,7 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
         except (OSError, ValueError):
             return None
         arguments = running.arguments()
-        program = any(argument.endswith(self.command[0]) for argument in arguments)
+        program = any(argument.endswith(self.command[-1]) for argument in arguments)
         wanted = {url_path_join(self.hub.url, "error"), *self._ports()}
         return running if program and wanted <= set(arguments) else None
 

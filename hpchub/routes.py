@@ -1,22 +1,25 @@
-"""Has the hub make all routes at its proxy, which is new: ``python -m hpchub.routes HUB_URL``.
+"""Has the hub make all routes at its proxy, which is new: ``python -m hpchub.routes HUB_URL [FOLDER]``.
 
 The unit of a proxy that the hub does not start runs this at each start, so it imports little: until it has asked,
-nobody reaches a notebook.
+nobody reaches a notebook.  The folder has the proxy's certificate, where the hub wants one.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from functools import partial
+from pathlib import Path
 
-from hpchub.checks.doctor.http import NoAnswer, post
+from hpchub.checks.doctor.http import NoAnswer, Trust, post
+from hpchub.tls_client import of_proxy
 
 
 class NotMade(Exception):
     """The hub did not make the routes; the text says why, and what to look at."""
 
 
-def make(hub_url: str, token: str) -> str:
+def make(hub_url: str, token: str, trust: Trust | None = None) -> str:
     """Ask the hub, with a token of the scope ``proxy``; return a sentence about what it does.
 
     A hub that does not run is no failure: it makes all routes when it starts.
@@ -26,7 +29,7 @@ def make(hub_url: str, token: str) -> str:
     """
     url = hub_url.rstrip("/")
     try:
-        answer = post(f"{url}/hub/api/proxy", token)
+        answer = post(f"{url}/hub/api/proxy", token, trust)
     except NoAnswer as error:
         if error.nobody_listens:
             return f"No hub runs at {url}; it makes all routes when it starts."
@@ -41,6 +44,7 @@ def make(hub_url: str, token: str) -> str:
 
 if __name__ == "__main__":
     try:
-        print(make(sys.argv[1], os.environ["HPCHUB_TOKEN"]))
+        encryption = partial(of_proxy, Path(sys.argv[2])) if len(sys.argv) > 2 else None
+        print(make(sys.argv[1], os.environ["HPCHUB_TOKEN"], encryption))
     except NotMade as failure:
         sys.exit(str(failure))

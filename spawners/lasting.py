@@ -5,7 +5,9 @@ Nothing here knows what may be started; that is :mod:`spawners.site`.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from jupyterhub import orm
@@ -13,7 +15,7 @@ from sqlalchemy.orm import object_session
 from traitlets import default
 from wrapspawner import WrapSpawner
 
-from hpchub import metrics
+from hpchub import internal_tls, metrics, tls_client
 from hpchub.audit import record
 from hpchub.engine import Engine
 from hpchub.jobs.endings import Ending
@@ -308,6 +310,38 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             return url
         return f"{self.session.server_url}{self.server.base_url}"
 
+    # Encryption between hub, proxy and notebook
+
+    @property
+    def server(self) -> Any:
+        """The server's address; with internal TLS it is waited for by the name in its session's certificate."""
+        server = WrapSpawner.server.fget(self)
+        if server is not None and self.session is not None and self.session.encrypted:
+            server.wait_up = partial(self._wait_up, server)
+        return server
+
+    @server.setter
+    def server(self, server: Any) -> None:
+        WrapSpawner.server.fset(self, server)
+
+    def _wait_up(self, server: Any, ssl_context: Any = None, **how: Any) -> Any:
+        return type(server).wait_up(server, ssl_context=self.trust(), **how)
+
+    def trust(self) -> ssl.SSLContext | None:
+        """Give what the hub connects to the session's server with; None where nothing is encrypted.
+
+        Raises:
+            OSError: the hub's certificates are not there.
+        """
+        if self.session is None or not self.session.encrypted:
+            return None
+        folder = self.engine.catalogue.site.hub.internal_tls_folder
+        return tls_client.to_notebook(folder, internal_tls.name_of(self.session.id))
+
+    async def create_certs(self) -> dict[str, str]:
+        """Give JupyterHub no paths: the job gets its certificate with its environment, and lays it where it runs."""
+        return {}
+
     async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
-        """Refuse JupyterHub's internal TLS: the certificates would have to reach the node, and cannot yet."""
-        raise Refused("Encryption inside (internal_ssl) is not possible with this spawner.", reason="internal-ssl")
+        """Nothing is moved: see :meth:`create_certs`."""
+        return paths

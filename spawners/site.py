@@ -15,6 +15,7 @@ from typing import Any
 from jupyterhub import __version__ as hub_version
 from jupyterhub import orm
 
+from hpchub import internal_tls
 from hpchub.audit import record
 from hpchub.catalogue.choice import Accepted, accept, default_offer
 from hpchub.catalogue.model import Catalogue
@@ -91,7 +92,8 @@ class SiteSpawner(LastingSpawner):
         self.user_options = self.orm_spawner.user_options = self.accepted
         token = orm.APIToken.find(self.db, self.api_token)
         by = record.actor(self.handler)
-        self.begin(Session(request=request, token_id=token.id, begun_epoch=time.time(), begun_by=by))
+        encrypted = self.engine.encrypts
+        self.begin(Session(request, token.id, begun_epoch=time.time(), begun_by=by, encrypted=encrypted))
         self.engine.storage.soon(self)
 
     def _accept(self, asked: Mapping[str, Any]) -> Accepted:
@@ -175,7 +177,14 @@ class SiteSpawner(LastingSpawner):
             "HPCHUB_ADDRESS": cluster.notebook_address,
             # In an event people let trainers in for a while (hpchub/helping.py).
             **({"HPCHUB_CACHE_SECONDS": str(CACHE_SECONDS)} if session.request.event else {}),
+            **self._certificate(session),
         }
+
+    def _certificate(self, session: Session) -> dict[str, str]:
+        if not session.encrypted:
+            return {}
+        site = self.engine.catalogue.site
+        return {internal_tls.VARIABLE: internal_tls.for_session(site, session.id, session.request.minutes)}
 
     @property
     def news(self) -> dict[str, Any]:

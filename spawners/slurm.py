@@ -190,7 +190,10 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         """
         try:
             async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection(self.session.address, self.session.port)
+                trust = self.owner.trust()
+                # The name that counts is the context's own.
+                name = {"ssl": trust, "server_hostname": self.session.address} if trust else {}
+                reader, writer = await asyncio.open_connection(self.session.address, self.session.port, **name)
         except TimeoutError as error:
             raise ConnectionError("no connection in 2 s") from error
         try:

@@ -37,7 +37,7 @@ from hpchub.catalogue.fields import (
     ZoneName,
     plain_path,
 )
-from hpchub.catalogue.sign_in import OpenIdConnect
+from hpchub.catalogue.sign_in import OpenIdConnect, is_encrypted, is_here
 
 # A socket's address has 107 characters, and ssh makes it under a name that is 17 longer (mux.c).
 _LONGEST_SOCKET = 90
@@ -238,6 +238,9 @@ class HubSettings(Model):
     database_url_file: AbsolutePath | None = None
     """A file with the database's address as SQLAlchemy writes it (``postgresql+psycopg://…``), closed to other users;
     absent: SQLite in the state folder."""
+    internal_tls: bool = False
+    """Whether hub, proxy and notebooks encrypt what they say to each other from machine to machine, and know each other
+    by certificates of the hub's own; ``hub_url`` then begins with https."""
     audit_days: Positive = 190
     """How long the audit record is kept: somewhat more than the six months for which the Italian data protection
     authority wants administrators' accesses to be known (27 November 2008)."""
@@ -251,6 +254,23 @@ class HubSettings(Model):
     def events_file(self) -> Path:
         """The active events, as they were pushed last."""
         return self.state_folder / "events.json"
+
+    @property
+    def internal_tls_folder(self) -> Path:
+        """The certificates of ``internal_tls``, and the authorities that sign them."""
+        return self.state_folder / "internal-tls"
+
+    @model_validator(mode="after")
+    def _addresses_fit_internal_tls(self) -> Self:
+        encrypted = is_encrypted(self.hub_url)
+        if self.internal_tls and not encrypted:
+            raise Wrong(("hub_url",), f"is {self.hub_url}, but internal_tls is true", "an address with https")
+        if encrypted and not self.internal_tls:
+            raise Wrong(("hub_url",), "has https, which the hub speaks with internal_tls alone", "internal_tls: true")
+        if self.internal_tls and not is_here(self.proxy_api_url):
+            found = f"is {self.proxy_api_url}, which internal_tls does not encrypt"
+            raise Wrong(("proxy_api_url",), found, "http://127.0.0.1 with a port: the proxy on the hub's machine")
+        return self
 
 
 class SignIn(Model):
@@ -338,6 +358,13 @@ class SiteFile(Model):
     def ssh_socket(self, cluster: str) -> Path:
         """Where the hub's connection to the login node of a cluster listens for commands."""
         return self.hub.state_folder / "ssh" / cluster
+
+    @model_validator(mode="after")
+    def _console_is_beside_the_proxy(self) -> Self:
+        if self.hub.internal_tls and self.console is not None and not is_here(self.console.url):
+            found = f"is {self.console.url}, which internal_tls does not encrypt"
+            raise Wrong(("console", "url"), found, "http://127.0.0.1 with a port: the console on the hub's machine")
+        return self
 
     @model_validator(mode="after")
     def _sockets_are_possible(self) -> Self:

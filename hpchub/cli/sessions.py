@@ -43,7 +43,7 @@ def sessions(
 async def _told(site: Site, token: str) -> list[dict[str, Any]]:
     url = site.hub.hub_url.rstrip("/")
     try:
-        answer = await get(f"{url}/hub/api/hpchub/sessions", token)
+        answer = await get(f"{url}/hub/api/hpchub/sessions", token, site.hub)
     except NoAnswer as error:
         raise HpchubError(f"The hub does not answer at hub_url {url}: {error}. `hpchub doctor` says more.") from error
     if answer.status != 200:

@@ -6,6 +6,7 @@ Every question has a time limit; a hub that is away is said to be so, and nothin
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,15 +108,23 @@ class Hub:
         url: of the API, ``http://127.0.0.1:8081/hub/api``.
         token: the console's own.
         transport: what carries the requests, where it is not the network.
+        trust: by whose certificates the hub is known, where it is encrypted with certificates of its own.
     """
 
-    def __init__(self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self._client = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"token {token}"},
             timeout=SECONDS,
             trust_env=False,  # a proxy of the machine is for the outside world
             transport=transport,
+            verify=trust or True,
         )
         # What is stopped does not stand behind a room that starts.
         self._starts_at_once, self._stops_at_once = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)

@@ -20,6 +20,7 @@ from hpchub.console.signin import SignIn
 from hpchub.console.store import Store
 from hpchub.console.verbs import Verbs
 from hpchub.errors import CatalogueError
+from hpchub.tls_client import of_services, pair_of_services
 
 log = logging.getLogger(__name__)
 _STOP_SECONDS = 5
@@ -43,8 +44,14 @@ def prepared(site_file: Path) -> tuple[FastAPI, str, int]:
     keeper = CatalogueKeeper(catalogue)
     api = f"{site.hub.hub_url.rstrip('/')}/hub/api"
     seal = Seal(own_secret(site, "console-card-key"))
-    verbs = Verbs(Store(engine), Hub(api, token), lambda: keeper.catalogue, seal)
-    app = application(verbs, SignIn(api, token, own_secret(site, "console-cookie-key")), keeper.run)
+    # The hub, or `hpchub proxy certificates`, makes its certificate.
+    pair = pair_of_services(site.hub.internal_tls_folder) if site.hub.internal_tls else None
+    try:
+        trust = of_services(site.hub)
+    except OSError as error:
+        raise CatalogueError(f"The certificates in {site.hub.internal_tls_folder}: {error.strerror}") from error
+    verbs = Verbs(Store(engine), Hub(api, token, trust=trust), lambda: keeper.catalogue, seal)
+    app = application(verbs, SignIn(api, token, own_secret(site, "console-cookie-key"), pair), keeper.run)
     address = urlsplit(site.console.url)
     return app, address.hostname or "127.0.0.1", address.port or 80
 

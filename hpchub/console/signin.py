@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,9 +32,10 @@ class SignIn:
         api_url: of the hub's API, as the console reaches it.
         token: the console's own.
         key: what the cookies are encrypted with, 64 hexadecimal digits.
+        pair: key, certificate and accepted authorities, where the hub is encrypted with certificates of its own.
     """
 
-    def __init__(self, api_url: str, token: str, key: str) -> None:
+    def __init__(self, api_url: str, token: str, key: str, pair: tuple[Path, Path, Path] | None = None) -> None:
         self._key, self._token = bytes.fromhex(key), token
         self._box = Fernet(base64.urlsafe_b64encode(self._key))
         self._oauth = HubOAuth(
@@ -44,6 +46,7 @@ class SignIn:
             oauth_redirect_uri=CALLBACK,
             access_scopes={ACCESS},
             cache_max_age=_CACHE_SECONDS,
+            **dict(zip(("keyfile", "certfile", "client_ca"), map(str, pair or ()), strict=False)),
         )
 
     async def caller(self, token: str, session_id: str = "") -> Caller | None:

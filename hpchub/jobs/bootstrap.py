@@ -17,11 +17,16 @@ import sys
 import time
 import zlib
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import urllib.request
+
 SERVER_EXITED = 72
 HUB_UNREACHABLE = 73
 NOT_WANTED = 74
 
-LAID: list[str] = []  # the folder of lay_files, while it is there
+LAID: list[str] = []  # the folders of make_folder, while they are there
+ENCRYPTION: list[urllib.request.HTTPSHandler] = []  # what encryption has read
 BESIDE = ""  # the files of hpchub/lab, as that packs them: script.py writes this line too
 PREPARE = ""  # the program of prepare.py, where a session has something to prepare: script.py writes both lines
 FACTS = ""
@@ -38,6 +43,10 @@ class NotWanted(Exception):
     """The hub says that this session is over."""
 
 
+class CertificateNotLaid(Exception):
+    """The node has no place for the session's certificate, without which nobody may be spoken to."""
+
+
 def say(text: str) -> None:
     """Write one line to the job's log."""
     print("hpchub: " + text, file=sys.stderr, flush=True)
@@ -50,7 +59,7 @@ def post(report: dict[str, object]) -> bool:
     import urllib.request
 
     # The hub is never behind the proxy that a site sets for the outside world.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *encryption())
     hub = os.environ["JUPYTERHUB_API_URL"]
     request = urllib.request.Request(  # noqa: S310 - the hub's own address, which the hub gave us
         hub.rstrip("/") + "/hpchub/sessions/" + os.environ["HPCHUB_SESSION"],
@@ -70,6 +79,18 @@ def post(report: dict[str, object]) -> bool:
     except OSError as error:
         say(f"the hub cannot be reached at {hub}: {error}")
     return False
+
+
+def encryption() -> list[urllib.request.HTTPSHandler]:
+    """How the hub is spoken to where that is encrypted: with the certificate that `lay_certificate` has laid."""
+    if "JUPYTERHUB_SSL_CERTFILE" in os.environ and not ENCRYPTION:
+        import ssl
+        import urllib.request
+
+        context = ssl.create_default_context(cafile=os.environ["JUPYTERHUB_SSL_CLIENT_CA"])
+        context.load_cert_chain(os.environ["JUPYTERHUB_SSL_CERTFILE"], os.environ["JUPYTERHUB_SSL_KEYFILE"])
+        ENCRYPTION.append(urllib.request.HTTPSHandler(context=context))
+    return ENCRYPTION
 
 
 def post_patiently(report: dict[str, object], server: subprocess.Popen[bytes]) -> bool:
@@ -96,7 +117,7 @@ def prepare() -> dict[str, str]:
     command, pipe = [sys.executable, "-I", "-", FACTS], subprocess.PIPE
     child = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
     try:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         said, _ = child.communicate(PREPARE.encode(), PREPARE_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
@@ -105,7 +126,7 @@ def prepare() -> dict[str, str]:
         os.killpg(child.pid, signal.SIGKILL)
         raise
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, before)
     return take_news(said)
 
 
@@ -128,6 +149,32 @@ def take_news(said: bytes) -> dict[str, str]:
     return troubles
 
 
+def make_folder() -> str:
+    """Make a folder of the job's own, which `take_away` removes, also when the job is ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not without taking it away again
+    # A name that nobody knows before: the folder of temporary files is often everybody's.
+    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "hpchub-" + os.urandom(8).hex())  # noqa: S108
+    LAID.append(folder)
+    os.mkdir(folder, 0o700)
+    return folder
+
+
+def lay_certificate() -> None:
+    """Lay the session's key and certificate, where the hub gave some, and have the server read them."""
+    given = os.environ.pop("HPCHUB_TLS", "")
+    if not given:
+        return
+    try:
+        folder = make_folder()
+        for name, text in json.loads(given).items():
+            path = os.path.join(folder, name.lower())
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                file.write(text)
+            os.environ[name] = path
+    except OSError as error:
+        raise CertificateNotLaid(str(error)) from error
+
+
 def lay_files() -> None:
     """Lay what the hub gives a notebook server into a folder of the job's own, and have the server read it.
 
@@ -135,30 +182,27 @@ def lay_files() -> None:
     """
     if not BESIDE:
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not without taking it away again
-    # A name that nobody knows before: the folder of temporary files is often everybody's.
-    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "hpchub-" + os.urandom(8).hex())  # noqa: S108
-    LAID.append(folder)
+    kept = len(LAID)
     try:
-        os.mkdir(folder, 0o700)
+        folder = make_folder()
         for path, text in json.loads(zlib.decompress(binascii.a2b_base64(BESIDE))).items():
             os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
             with open(os.path.join(folder, path), "w", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
         say(f"the notebook starts without what it could show of its session: {error}")
-        take_away()
+        take_away(kept)
         return
     before = os.environ.get("JUPYTER_CONFIG_PATH", "")
     os.environ["HPCHUB_JUPYTER_CONFIG_PATH"] = before
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (folder, before)))
 
 
-def take_away() -> None:
-    """Remove the folder of `lay_files`, if it is there."""
+def take_away(kept: int = 0) -> None:
+    """Remove the folders of `make_folder`, but for so many of the first."""
     import shutil
 
-    while LAID:
+    while len(LAID) > kept:
         shutil.rmtree(LAID.pop(), ignore_errors=True)
 
 
@@ -219,7 +263,8 @@ def wait_until_it_listens(server: subprocess.Popen[bytes], port: int, announced:
 
 def start_server(address: str, port: int) -> subprocess.Popen[bytes]:
     """Start the notebook server on exactly this port."""
-    url = f"http://{address}:{port}{os.environ['JUPYTERHUB_SERVICE_PREFIX']}"
+    scheme = "https" if "JUPYTERHUB_SSL_CERTFILE" in os.environ else "http"
+    url = f"{scheme}://{address}:{port}{os.environ['JUPYTERHUB_SERVICE_PREFIX']}"
     # The script and not `-m`: that would put the home folder first on the module path, with all that lies in it.
     command = [sys.executable, os.path.join(os.path.dirname(sys.executable), "jupyterhub-singleuser")]
     if "HPCHUB_SINGLEUSER" in os.environ:
@@ -274,6 +319,7 @@ def start_on_a_free_port(address: str) -> tuple[subprocess.Popen[bytes], int, bo
         holder, port = reserve_port(address)
         with holder:
             server = start_server(address, port)
+            encryption()  # read before a stop takes its files away
             signal.signal(signal.SIGTERM, lambda *_, server=server: ask_to_end(server))
             announced = announced or announce(server)
             if wait_until_it_listens(server, port, announced):
@@ -308,8 +354,9 @@ def serve(server: subprocess.Popen[bytes], port: int, listening: bool, troubles:
 def main() -> int:
     """Run the session from its start to its end; return the job's exit status."""
     try:
-        troubles = prepare()
         try:
+            lay_certificate()
+            troubles = prepare()
             lay_files()
             server, port, listening = start_on_a_free_port(os.environ["HPCHUB_ADDRESS"])
             try:
@@ -318,6 +365,9 @@ def main() -> int:
                 end(server)
         finally:
             take_away()
+    except CertificateNotLaid as error:
+        say(f"the notebook cannot start, because its certificate cannot be written: {error}")
+        return SERVER_EXITED
     except NotWanted as error:
         say(f"{error}: this session is over")
         return NOT_WANTED

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear, Unreachable
+from hpchub.internal_tls import VARIABLE as TLS_VARIABLE
 from hpchub.jobs.door import Door, Said, Way, last_word
 from hpchub.metrics import asking_the_launcher
 from hpchub.ssh import SSH_FAILED, LoginNode, never_sent
@@ -171,9 +172,9 @@ class Launcher:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._slots[request["cluster"]]:
             status, out, err = await self._through_the_door(request["cluster"], json.dumps(request).encode())
-        # What failed may repeat what it was given: no error may hold the session's token.
+        # What failed may repeat what it was given: no error may hold the session's token or key.
         for name, value in request.get("environment", {}).items():
-            if "TOKEN" in name and value:
+            if ("TOKEN" in name or name == TLS_VARIABLE) and value:
                 out, err = out.replace(value, "…"), err.replace(value, "…")
         answer = self._door.read((status, out, err))
         if answer["ok"]:

@@ -97,6 +97,8 @@ class Session:
     node: str = ""
     address: str = ""
     port: int = 0
+    encrypted: bool = False
+    """Whether its server speaks TLS, with a certificate of this session's (hpchub/internal_tls.py)."""
     hopeless_since_epoch: float = 0
     """Since when Slurm gives a reason for which the job can never start; 0 while it gives none."""
     run_epoch: int = 0
@@ -124,7 +126,7 @@ class Session:
     @property
     def server_url(self) -> str:
         """The notebook server's own address, without its path; once node and port are known."""
-        return f"http://{self.address}:{self.port}"
+        return f"{'https' if self.encrypted else 'http'}://{self.address}:{self.port}"
 
     @property
     def over(self) -> bool:

@@ -18,6 +18,7 @@ SERVER = '''\
 
 import os
 import socketserver
+import ssl
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
@@ -42,7 +43,13 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 url = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
-Server((url.hostname, url.port), Answer).serve_forever()
+server = Server((url.hostname, url.port), Answer)
+if "JUPYTERHUB_SSL_CERTFILE" in os.environ:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=os.environ["JUPYTERHUB_SSL_CLIENT_CA"])
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(os.environ["JUPYTERHUB_SSL_CERTFILE"], os.environ["JUPYTERHUB_SSL_KEYFILE"])
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()
 '''
 
 

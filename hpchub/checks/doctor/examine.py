@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
-from hpchub.checks.doctor import files
+from hpchub.checks.doctor import certificates, files
 from hpchub.checks.doctor.deployment import Deployment
 from hpchub.checks.doctor.door import door, reservations
 from hpchub.checks.doctor.hub import certificate, hub
@@ -21,6 +21,7 @@ FILES: tuple[Callable[[Deployment], Iterator[Finding]], ...] = (
     files.reserver,
     files.state_folder,
     files.secrets,
+    certificates.inside,
     files.environments,
 )
 HUB: tuple[Callable[[Deployment], Awaitable[list[Finding]]], ...] = (hub, certificate, munge)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from hpchub.tls_client import TlsSettings, of_services
+
+Trust = Callable[[], ssl.SSLContext | None]
+"""What makes the context of a connection; it may read files."""
 SECONDS = 10
 POST_SECONDS = 30
 
@@ -52,24 +59,28 @@ class Answer:
         return value if isinstance(value, list) else []
 
 
-async def get(url: str, token: str = "") -> Answer:
-    """Fetch an address.
+async def get(url: str, token: str = "", hub: TlsSettings | None = None) -> Answer:
+    """Fetch an address; ``hub`` for one of the hub's own, which may be encrypted with certificates of its own.
 
     Raises :class:`NoAnswer`.
     """
-    return await asyncio.to_thread(_ask, "GET", url, token, SECONDS)
+    return await asyncio.to_thread(_ask, "GET", url, token, SECONDS, None if hub is None else partial(of_services, hub))
 
 
-def post(url: str, token: str) -> Answer:
+def post(url: str, token: str, trust: Trust | None = None) -> Answer:
     """Send an empty POST.
 
     Raises :class:`NoAnswer`.
     """
-    return _ask("POST", url, token, POST_SECONDS)
+    return _ask("POST", url, token, POST_SECONDS, trust)
 
 
-def _ask(method: str, url: str, token: str, seconds: float) -> Answer:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _ask(method: str, url: str, token: str, seconds: float, trust: Trust | None) -> Answer:
+    try:
+        encryption = [urllib.request.HTTPSHandler(context=trust())] if trust is not None else []
+    except OSError as error:
+        raise NoAnswer(f"its certificates cannot be read ({error.strerror}); ask as root or as its user") from error
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *encryption)
     headers = {"Authorization": f"token {token}"} if token else {}
     try:
         request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - the site's own address

@@ -23,7 +23,7 @@ async def hub(deployment: Deployment) -> list[Finding]:
     """The hub at its own address, its settings, its database and the proxy behind it."""
     url = deployment.site.hub.hub_url.rstrip("/")
     try:
-        version = (await get(f"{url}/hub/api")).json.get("version")
+        version = (await get(f"{url}/hub/api", hub=deployment.site.hub)).json.get("version")
     except NoAnswer as error:
         says = f"Nothing answers at hub_url {url}: {error}."
         return [
@@ -38,7 +38,7 @@ async def hub(deployment: Deployment) -> list[Finding]:
 
 def _asked_with_token(deployment: Deployment, url: str) -> tuple[Awaitable[list[Finding]], ...]:
     if deployment.token:
-        return _settings(url, deployment.token), _proxy_api(deployment, url)
+        return _settings(deployment, url), _proxy_api(deployment, url)
     return (_no_token(),)
 
 
@@ -71,9 +71,9 @@ async def _through_the_proxy(deployment: Deployment, version: str) -> list[Findi
     return [fine("proxy", f"browsers reach the hub at {url}.")]
 
 
-async def _settings(url: str, token: str) -> list[Finding]:
+async def _settings(deployment: Deployment, url: str) -> list[Finding]:
     try:
-        answer = await get(f"{url}/hub/api/hpchub/deployment", token)
+        answer = await get(f"{url}/hub/api/hpchub/deployment", deployment.token, deployment.site.hub)
     except NoAnswer as error:
         return [fault("hub settings", f"The hub does not tell its settings: {error}.", "Its log says why.")]
     if answer.status in (401, 403):
@@ -126,7 +126,7 @@ async def _proxy_api(deployment: Deployment, url: str) -> list[Finding]:
     api = deployment.site.hub.proxy_api_url
     remedy = f"Is the proxy running, does its API listen at {api}, and has it this hub's token? See the hub's log."
     try:
-        answer = await get(f"{url}/hub/api/proxy", deployment.token)
+        answer = await get(f"{url}/hub/api/proxy", deployment.token, deployment.site.hub)
     except NoAnswer as error:
         return [fault("proxy API", f"The hub gets no answer from the proxy's API at {api}: {error}.", remedy)]
     if answer.status in (401, 403):

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hpchub import internal_tls
+from hpchub.catalogue.site import Site
 from hpchub.checks.doctor.deployment import Deployment
 from hpchub.checks.doctor.slurm import clocks
 from hpchub.checks.finding import Finding, fault, fine, not_checked
@@ -57,7 +59,7 @@ async def node(deployment: Deployment, cluster: str) -> list[Finding]:
         "word": visit.word,
         "munge": munge,
     }
-    job.environment = {"HPCHUB_CHECK": json.dumps(asked)}
+    job.environment = {"HPCHUB_CHECK": json.dumps(asked), **_certificate(site, job)}
     runner = CheckJobs(deployment.launcher, {cluster: client}, JOB_NAME, WAIT_SECONDS)
 
     async def visit_it(running: CheckJob) -> None:
@@ -65,6 +67,16 @@ async def node(deployment: Deployment, cluster: str) -> list[Finding]:
 
     await runner.run([job], visit_it)
     return await _judged(deployment, cluster, job, visit, munge)
+
+
+def _certificate(site: Site, job: CheckJob) -> dict[str, str]:
+    """Give the job a certificate as a session's has one, where the hub asks for it."""
+    if not site.hub.internal_tls:
+        return {}
+    try:
+        return {internal_tls.VARIABLE: internal_tls.for_session(site, job.request.session_id, MINUTES)}
+    except OSError:
+        return {}  # not as root or the hub's user: what the hub then says is told
 
 
 async def _view(deployment: Deployment, cluster: str) -> ClusterView:

@@ -11,7 +11,9 @@ import json
 import os
 import platform
 import socket
+import ssl
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -26,9 +28,22 @@ def tell(**what: object) -> None:
     print(MARK + json.dumps(what), flush=True)
 
 
+def encryption() -> list[urllib.request.HTTPSHandler]:
+    """How the hub is spoken to where that is encrypted: with the certificate that came with the job."""
+    given = json.loads(os.environ.get("HPCHUB_TLS", "{}"))
+    if not given:
+        return []
+    context = ssl.create_default_context(cadata=given["JUPYTERHUB_SSL_CLIENT_CA"])
+    with tempfile.NamedTemporaryFile("w") as pair:  # for its owner alone
+        pair.write(given["JUPYTERHUB_SSL_KEYFILE"] + given["JUPYTERHUB_SSL_CERTFILE"])
+        pair.flush()
+        context.load_cert_chain(pair.name)
+    return [urllib.request.HTTPSHandler(context=context)]
+
+
 def reach_hub(url: str) -> None:
     """Ask the hub's address, as the bootstrap of a session does."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *encryption())
     try:
         with opener.open(url + "/hub/api", timeout=HUB_SECONDS) as answer:
             date = answer.headers.get("Date")
