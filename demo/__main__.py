@@ -107,7 +107,7 @@ def fetch(place: Place) -> int:
     fetch_own(place)
     software.compile_fetched(place)
     if place.auth == "oidc":
-        cache.fetch_canaille(place)
+        cache.fetch_for_tests(place)
     return 0
 
 

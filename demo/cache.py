@@ -19,6 +19,7 @@ HUB = REPOSITORY / "requirements" / "hub.txt"
 PROXY = REPOSITORY / "proxy" / "package-lock.json"
 PROVIDER = REPOSITORY / "demo" / "provider" / "package-lock.json"
 CANAILLE = REPOSITORY / "requirements" / "canaille.txt"
+TRAEFIK = REPOSITORY / "requirements" / "traefik.txt"
 
 
 def fetch(place: Place) -> None:
@@ -49,17 +50,18 @@ def fetch_provider(place: Place) -> None:
     stamp.write_text(wanted)
 
 
-def fetch_canaille(place: Place) -> None:
-    """Bring another provider of identities into the cache, with which the tests sign in, and the demo does not."""
-    environment = place.cache / "fetched" / "canaille"
-    stamp = environment / "made-from"
-    wanted = digest(CANAILLE)
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    with step("fetching the tests' other provider of identities"):
-        # nobody installs it elsewhere: the tests start it where it lies
-        _fetch_wheels(place, CANAILLE, environment, "--compile-bytecode")
-    stamp.write_text(wanted)
+def fetch_for_tests(place: Place) -> None:
+    """Bring into the cache what the demo has no use for: another provider of identities, and Traefik."""
+    for lock, what in ((CANAILLE, "the tests' other provider of identities"), (TRAEFIK, "Traefik")):
+        environment = place.cache / "fetched" / lock.stem
+        stamp = environment / "made-from"
+        wanted = digest(lock)
+        if stamp.is_file() and stamp.read_text() == wanted:
+            continue
+        with step(f"fetching {what}"):
+            # nobody installs it elsewhere: the tests start it where it lies
+            _fetch_wheels(place, lock, environment, "--compile-bytecode")
+        stamp.write_text(wanted)
 
 
 def fetch_uv(place: Place) -> None:

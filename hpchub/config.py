@@ -28,6 +28,7 @@ from hpchub.signin.authenticator import SiteAuthenticator
 from hpchub.signin.bindings import Bindings
 from hpchub.signin.demo import DemoAuthenticator, refuse_other_machines
 from hpchub.signin.provider import Provider
+from hpchub.traefik import TraefikProxy
 from hpchub.whole import write_whole
 
 DAY_SECONDS = 24 * 3600
@@ -113,11 +114,18 @@ def apply_internal_tls(c: Any, site: Site) -> None:
 
 
 def apply_proxy(c: Any, site: Site) -> None:
-    """configurable-http-proxy, which goes on serving while the hub restarts.
+    """The proxy, which goes on serving while the hub restarts.
 
-    The hub starts it and starts it again, or a unit of systemd's does; ``hpchub proxy routes`` of that one then tells
-    the hub that there is a new proxy, which knows no routes.
+    The hub starts configurable-http-proxy and starts it again, or a unit of systemd's does; ``hpchub proxy routes`` of
+    that one then tells the hub that there is a new proxy, which knows no routes.  Traefik has them in a file.
     """
+    if site.hub.proxy == "traefik":
+        c.JupyterHub.proxy_class = TraefikProxy
+        c.TraefikProxy.api_url = site.hub.proxy_api_url
+        c.TraefikProxy.folder = str(site.hub.routes_folder)
+        c.TraefikProxy.password = own_secret(site, "proxy-token")
+        c.JupyterHub.cleanup_proxy = False
+        return
     c.JupyterHub.proxy_class = LastingProxy
     c.ConfigurableHTTPProxy.api_url = site.hub.proxy_api_url
     c.ConfigurableHTTPProxy.pid_file = str(site.hub.state_folder / "proxy.pid")
@@ -200,7 +208,7 @@ def apply_console(c: Any, site: Site) -> None:
 def apply_narrow_tokens(c: Any, site: Site) -> None:
     """Tokens for programs that need one right each: who asks for metrics, and a proxy that the hub does not start."""
     programs = [("hpchub-metrics", METRICS_TOKEN, "read:metrics", "Prometheus reads this hub's metrics")]
-    if not site.hub.starts_proxy:
+    if not site.hub.starts_proxy and site.hub.proxy == "chp":
         programs.append(("hpchub-proxy", ROUTES_TOKEN, "proxy", "A new proxy asks for its routes"))
     for name, file, scope, description in programs:
         c.JupyterHub.services = [*c.JupyterHub.services, {"name": name, "api_token": own_secret(site, file)}]

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place of what is there, for its owner alone; it is on the disk when this returns.
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a file in place of what is there, by default for its owner alone; it is on the disk when this returns.
 
     Raises:
         OSError: it cannot be written; what was there stays, and nothing else is left in the folder.
@@ -19,6 +19,7 @@ def write_whole(path: Path, content: bytes) -> None:
         with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         os.replace(new, path)
     except OSError:

@@ -233,6 +233,10 @@ class HubSettings(Model):
     """Where the hub steers the proxy."""
     starts_proxy: bool = True
     """Whether the hub starts the proxy, and again when it dies; false: a unit of systemd's does."""
+    proxy: Literal["chp", "traefik"] = "chp"
+    """``chp``: configurable-http-proxy; ``traefik``: Traefik, which a unit of systemd's starts."""
+    routes_folder: AbsolutePath | None = None
+    """Where the routes are kept for Traefik, which watches this folder; with ``proxy: traefik`` alone."""
     state_folder: AbsolutePath
     """The database, the cookie secret and the folder ``secrets``; for the hub's user alone."""
     database_url_file: AbsolutePath | None = None
@@ -244,6 +248,16 @@ class HubSettings(Model):
     audit_days: Positive = 190
     """How long the audit record is kept: somewhat more than the six months for which the Italian data protection
     authority wants administrators' accesses to be known (27 November 2008)."""
+
+    @model_validator(mode="after")
+    def _proxy_is_complete(self) -> Self:
+        if self.proxy == "chp" and self.routes_folder is not None:
+            raise Wrong(("routes_folder",), "is there, but the proxy is chp, which has none", "proxy: traefik")
+        if self.proxy == "traefik" and self.routes_folder is None:
+            raise Wrong(("routes_folder",), "is missing, but the proxy is traefik", "a folder that Traefik watches")
+        if self.proxy == "traefik" and self.starts_proxy:
+            raise Wrong(("starts_proxy",), "is true, but the hub does not start Traefik", "starts_proxy: false")
+        return self
 
     @property
     def own_environments_folder(self) -> Path:

@@ -21,6 +21,7 @@ from hpchub.catalogue.load import load_site
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
 from hpchub.signin.demo import DemoAuthenticator, refuse_other_machines
+from hpchub.traefik import TraefikProxy
 from spawners.site import SiteSpawner
 from spawners.slurm import HPCSlurmSpawner
 from tests.unit.data.world import REPOSITORY, demo_site_text
@@ -54,7 +55,15 @@ def known_classes() -> dict[str, type[Configurable]]:
     """All classes that this hub can have settings for, by name."""
     return {
         parent.__name__: parent
-        for each in (JupyterHub, EventLogger, ConfigurableHTTPProxy, DemoAuthenticator, SiteSpawner, HPCSlurmSpawner)
+        for each in (
+            JupyterHub,
+            EventLogger,
+            ConfigurableHTTPProxy,
+            TraefikProxy,
+            DemoAuthenticator,
+            SiteSpawner,
+            HPCSlurmSpawner,
+        )
         for parent in each.__mro__
         if issubclass(parent, Configurable)
     }
@@ -176,6 +185,17 @@ def test_a_proxy_of_its_own_may_ask_for_its_routes_and_nothing_else(site_file: P
     (role,) = (each for each in settings.JupyterHub.load_roles if each.get("services") == ["hpchub-proxy"])
     assert (len(service["api_token"]), role["scopes"]) == (64, ["proxy"])
     assert "proxy" in scope_definitions
+
+
+def test_traefik_needs_no_token_for_its_routes_and_has_the_hub_s_own_password(site_file: Path) -> None:
+    text = site_file.read_text()
+    lines = "  proxy: traefik\n  starts_proxy: false\n  routes_folder: /var/lib/hpchub-routes\n  state_folder:"
+    site_file.write_text(text.replace("  state_folder:", lines))
+    settings = read()
+    assert settings.JupyterHub.proxy_class is TraefikProxy
+    assert list(unknown_settings(settings)) == []
+    assert (settings.TraefikProxy.folder, len(settings.TraefikProxy.password)) == ("/var/lib/hpchub-routes", 64)
+    assert "hpchub-proxy" not in [each["name"] for each in settings.JupyterHub.services]
 
 
 def test_a_sites_own_file_has_the_last_word(site_file: Path) -> None:
