@@ -44,7 +44,7 @@ def fetch() -> None:
     _when_changed("debian", f"{golden.name} {INSTALLED}", lambda: _fetch_packages(golden))
     bootstrap = REPOSITORY / "requirements" / "bootstrap.txt"
     _when_changed("wheels", bootstrap.read_text(), lambda: _fetch_bootstrap(bootstrap))
-    locks = [REPOSITORY / "requirements" / f"{name}.txt" for name in ("hub", "postgresql")]
+    locks = [REPOSITORY / "requirements" / f"{name}.txt" for name in ("hub", "postgresql", "traefik")]
     _when_changed("uv", "".join(lock.read_text() for lock in locks), lambda: _fetch_wheels(locks))
 
 

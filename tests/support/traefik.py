@@ -1,8 +1,10 @@
-"""A Traefik of the tests' own, with the settings that a deployment gives it."""
+"""A Traefik of the tests' own, as the unit of a deployment starts it."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from tests.support.site import REPOSITORY
 
-SETTINGS = REPOSITORY / "ansible" / "roles" / "traefik" / "templates" / "traefik.yml.j2"
+UNIT = REPOSITORY / "ansible" / "roles" / "traefik" / "templates" / "hpchub-proxy.service.j2"
 
 
 class Traefik:
@@ -24,22 +26,26 @@ class Traefik:
         self.url = f"http://127.0.0.1:{port}"
         self.api_url = f"http://127.0.0.1:{api_port}"
         self._log = folder / "traefik.log"
-        self._settings = folder / "traefik.yml"
         hub = {"proxy_api_url": self.api_url, "routes_folder": str(routes)}
-        environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - YAML, no HTML
+        environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - a unit, no HTML
         environment.filters["urlsplit"] = lambda url, part: getattr(urlsplit(url), part)
-        template = environment.from_string(SETTINGS.read_text())
-        self._settings.write_text(
-            template.render(ansible_managed="", proxy_address="127.0.0.1", proxy_port=port, hub_site={"hub": hub})
+        unit = environment.from_string(UNIT.read_text()).render(
+            ansible_managed="",
+            traefik_group="",
+            traefik_used_program=Path(os.environ["HPCHUB_DEMO_CACHE"]) / "fetched" / "traefik" / "bin" / "traefik",
+            proxy_address="127.0.0.1",
+            proxy_port=port,
+            proxy_memory_max="",
+            hub_site={"hub": hub},
         )
+        (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)$", unit, re.MULTILINE)
+        self._argv = shlex.split(command.replace("\\\n", " "))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; what it serves is there when it has read the folder."""
-        program = Path(os.environ["HPCHUB_DEMO_CACHE"]) / "fetched" / "traefik" / "bin" / "traefik"
-        assert program.is_file(), f"there is no {program}: the rings are run by ./run test, which fetches it"
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([program, f"--configFile={self._settings}"], stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._argv, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """Kill it as a power cut would."""
