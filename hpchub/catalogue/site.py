@@ -257,6 +257,8 @@ class HubSettings(Model):
             raise Wrong(("routes_folder",), "is missing, but the proxy is traefik", "a folder that Traefik watches")
         if self.proxy == "traefik" and self.starts_proxy:
             raise Wrong(("starts_proxy",), "is true, but the hub does not start Traefik", "starts_proxy: false")
+        if self.proxy == "traefik" and self.internal_tls:
+            raise Wrong(("proxy",), "is traefik, which cannot tell the certificates of internal_tls apart", "chp")
         return self
 
     @property
