@@ -74,7 +74,9 @@ def test_what_does_not_fit_the_machines_is_refused_with_a_sentence(
     deployed: Deployed, unfit: Unfit, tmp_path: Path
 ) -> None:
     shutil.copytree(deployed.fleet.checkout / "profiles", tmp_path / "profiles")
-    more = tmp_path / "more.yml"
+    # beside the inventory, whose variables name files from there
+    more = deployed.fleet.folder / "unfit" / "more.yml"
+    more.parent.mkdir(exist_ok=True)
     more.write_text(yaml.safe_dump(unfit.hosts or {"all": {}}))
     hub = deployed.fleet.machines["hub"]
     assert hub.run("touch", MARK).status == 0

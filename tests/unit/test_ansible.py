@@ -68,6 +68,18 @@ def test_no_template_has_a_default_of_its_own() -> None:
             assert "default(" not in template.read_text(), template
 
 
+@for_each_role
+def test_every_unit_of_a_role_goes_when_it_is_uninstalled(role: str) -> None:
+    tasks = ROLES / role / "tasks"
+    said = "".join(path.read_text() for path in (tasks / "uninstall.yml", *tasks.glob("no_*.yml")) if path.is_file())
+    units = [template.stem for template in (ROLES / role).glob("templates/*.j2") if is_unit(template.stem)]
+    assert [unit for unit in units if unit not in said] == []
+
+
+def is_unit(name: str) -> bool:
+    return name.endswith((".service", ".socket", ".timer"))
+
+
 def test_new_secrets_make_the_hub_forget_the_tokens_of_services_and_no_others(tmp_path: Path) -> None:
     (tmp_path / "hub").mkdir()
     (tmp_path / "site.yaml").write_text(demo_site_text(str(tmp_path)))
