@@ -76,6 +76,7 @@ def install(machine: Machine, folder: str) -> None:
         "hub_environment": {},
         "launcher_peer": HUB_USER,
         "hub_folder": "/opt/hpchub",
+        "proxy_packages": "/opt/hpchub/proxy",
         "hub_site_file": SITE_FILE,
         "hub_site": site,
         "hub_state_folder": f"{STATE}/hub",

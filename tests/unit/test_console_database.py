@@ -138,3 +138,11 @@ def test_a_file_without_an_address_is_named(tmp_path: Path, text: str | None, wo
     with pytest.raises(HpchubError, match=words) as raised:
         url_of(with_database(path))
     assert "not an address" not in str(raised.value)
+
+
+def test_each_migration_since_the_first_deployments_has_a_way_back() -> None:
+    """A rollback takes them back; the three before could be in nobody's upgrade."""
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    all_of_them = list(ScriptDirectory.from_config(settings).walk_revisions())[::-1]
+    assert [each.revision for each in all_of_them[3:] if not hasattr(each.module, "downgrade")] == []
