@@ -87,9 +87,7 @@ def _link(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if not (target / build).is_dir():
         work = target / f".build-{build}"
-        # links where both lie on one disk; where they do not, cp refuses links
-        same_disk = source.stat().st_dev == target.stat().st_dev
-        options = ["--archive", "--link"] if same_disk else ["--archive"]
+        options = ["--archive", "--link"] if _can_link(source / "current", target) else ["--archive"]
         run(["rm", "-rf", work], environment=system_environment())
         run(["cp", *options, source / build, work], environment=system_environment())
         work.rename(target / build)
@@ -97,6 +95,18 @@ def _link(source: Path, target: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(build)
     fresh.replace(target / "current")
+
+
+def _can_link(file: Path, folder: Path) -> bool:
+    """Tell whether a file can have a second name in a folder: not in another mount, even of the same disk."""
+    name = folder / ".link"
+    name.unlink(missing_ok=True)
+    try:
+        os.link(file, name, follow_symlinks=False)
+    except OSError:
+        return False
+    name.unlink()
+    return True
 
 
 def _lay_over(lower: Path, folder: Path) -> None:
