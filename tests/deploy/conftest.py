@@ -15,7 +15,10 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.deploy.certificates import Authority
 from tests.deploy.fleet import ADDRESSES, Fleet, Run, fleet
 from tests.support.chromium import ARGUMENTS, CHROMIUM
+from tests.support.thorough import THOROUGH
 
+# Each of these plays site.yml several times more.
+collect_ignore = [] if THOROUGH else ["test_login_node.py", "test_traefik.py"]
 HERE = Path(__file__).parent
 SITE = "ansible/site.yml"
 ADMINS, TRAINERS = "hub-admins", "course-teachers"

@@ -42,10 +42,10 @@ class Notebook:
         """The token, as the hub's machine has it."""
         return self._hub.run("cat", "/var/lib/hpchub/secrets/admin-token").output.strip()
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, *, signed_in: bool = True) -> Any:
         """Ask by the API; raise OSError where nothing good is answered."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"token {self.token}", "Host": "hub.test"}
+        headers = {"Host": "hub.test"} | ({"Authorization": f"token {self.token}"} if signed_in else {})
         request = urllib.request.Request(f"https://{ADDRESSES['hub']}{path}", data, headers, method=method)
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context))
         with urllib.request.build_opener(*handlers).open(request, timeout=20) as answer:
@@ -71,6 +71,13 @@ class Notebook:
         """Tell whether the notebook itself answers, through nginx and the proxy."""
         try:
             return "started" in self.ask("GET", "/user/ada/api/status")
+        except (OSError, ValueError):
+            return False
+
+    def is_there(self) -> bool:
+        """Tell whether the notebook itself answers somebody unknown, for which it needs no hub."""
+        try:
+            return "version" in self.ask("GET", "/user/ada/api", signed_in=False)
         except (OSError, ValueError):
             return False
 

@@ -1,0 +1,91 @@
+"""A deployment whose proxy becomes Traefik and configurable-http-proxy again, while a notebook runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.conftest import SITE, Deployed
+from tests.deploy.notebook import Notebook
+from tests.support.wait import until
+
+AGAIN_SECONDS = 10
+ROUTES = "/var/lib/hpchub-routes"
+METRICS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8001/metrics').read().decode())"
+UNIT = "hpchub-proxy.service"
+
+
+@pytest.fixture(scope="module")
+def notebook(deployed: Deployed) -> Iterator[Notebook]:
+    """A notebook that was started before the proxy is another one."""
+    found = Notebook(deployed)
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def with_traefik(deployed: Deployed, notebook: Notebook) -> Iterator[Deployed]:
+    """The same site, which names Traefik; at the end it is as before."""
+    file = deployed.fleet.folder / "files" / "site.yaml"
+    before = file.read_text()
+    lines = rf"\1\n  proxy: traefik\n  routes_folder: {ROUTES}"
+    file.write_text(re.sub("^(  proxy_api_url: .*)$", lines, before, flags=re.MULTILINE))
+    deployed.fleet.play(SITE)
+    until(notebook.answers, "the notebook to be reachable", AGAIN_SECONDS)
+    yield deployed
+    file.write_text(before)
+    deployed.fleet.play(SITE)
+    until(notebook.answers, "the notebook to be reachable", AGAIN_SECONDS)
+    assert "configurable-http-proxy" in program(deployed)
+
+
+def program(deployed: Deployed) -> str:
+    shown = deployed.fleet.machines["hub"].run("systemctl", "show", "--property=ExecStart", UNIT)
+    return shown.output
+
+
+def test_a_notebook_is_reached_through_traefik_after_the_switch(with_traefik: Deployed, notebook: Notebook) -> None:
+    assert "/bin/traefik" in program(with_traefik)
+    assert notebook.answers()
+
+
+def test_a_second_run_with_it_changes_nothing(with_traefik: Deployed) -> None:
+    second = with_traefik.fleet.play(SITE)
+    assert {name: counts["changed"] for name, counts in second.summary.items()} == dict.fromkeys(second.summary, 0)
+
+
+@pytest.mark.parametrize("hub_runs", [True, False], ids=["with a hub", "without a hub"])
+def test_a_killed_traefik_has_its_routes_again(with_traefik: Deployed, notebook: Notebook, hub_runs: bool) -> None:
+    hub = with_traefik.fleet.machines["hub"]
+    if not hub_runs:
+        assert hub.run("systemctl", "stop", "hpchub.service").status == 0
+    try:
+        assert hub.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT).status == 0
+        began = time.monotonic()
+        # without a hub nobody's token can be judged: the notebook itself says so
+        until(notebook.is_there, "the notebook to be reachable", AGAIN_SECONDS)
+        print(f"the notebook answered {time.monotonic() - began:.1f} s after Traefik's end")
+    finally:
+        assert hub.run("systemctl", "start", "hpchub.service").status == 0
+    until(notebook.answers, "the hub to be there again", 60)
+
+
+def test_its_unit_has_no_more_than_it_needs(with_traefik: Deployed) -> None:
+    hub = with_traefik.fleet.machines["hub"]
+    judged = hub.run("systemd-analyze", "security", "--no-pager", "--threshold=40", UNIT)
+    assert judged.status == 0, judged.output
+    print(judged.output.splitlines()[-1])
+    shown = hub.run("stat", "--format=%U %G %a", ROUTES, f"{ROUTES}/routes.yml").output.splitlines()
+    assert shown == ["hpchub hpchub-routes 2750", "hpchub hpchub-routes 640"]
+    metrics = hub.run("python3", "-c", METRICS).output
+    assert "traefik_entrypoint_requests_total" in metrics and "ada" not in metrics
+
+
+def test_new_secrets_leave_it_in_service(with_traefik: Deployed, notebook: Notebook) -> None:
+    with_traefik.fleet.play("ansible/playbooks/rotate-secrets.yml")
+    notebook.token = notebook.admin_token()
+    until(notebook.answers, "the notebook to be reachable", 60)
