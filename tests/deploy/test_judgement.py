@@ -96,6 +96,7 @@ TABLE = [
     Wrong("no secret of the provider", "put it into a vault", {"hub_oidc_client_secret": ""}),
     Wrong("a short secret", "of at least 32 characters", {"hub_oidc_client_secret": "short"}),
     Wrong("a cluster that nobody knows", "has no cluster marconi", {"launcher_clusters": ["marconi"]}),
+    Wrong("encryption inside by http", "but internal_tls is true", site=at("hub.hub_url", "http://10.213.78.11:8081")),
     Wrong("two things at one port", "two things listen at one port", {"proxy_port": 8081}),
     Wrong("postgresql that nobody uses", "database_url_file is missing", site=at("hub.database_url_file", None)),
     Wrong("a key is missing", "both must be files", {"nginx_certificate_key": ""}),
