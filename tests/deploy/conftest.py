@@ -20,6 +20,8 @@ from tests.support.thorough import THOROUGH
 # Each of these plays site.yml several times more.
 collect_ignore = [] if THOROUGH else ["test_login_node.py", "test_traefik.py"]
 HERE = Path(__file__).parent
+# what is too long for each run
+collect_ignore = [] if THOROUGH else ["test_guide.py"]
 SITE = "ansible/site.yml"
 ADMINS, TRAINERS = "hub-admins", "course-teachers"
 NAMES = {"hub.test": ADDRESSES["hub"], "login.test": ADDRESSES["slurm"]}
@@ -69,18 +71,24 @@ def write_inventory(folder: Path, password: str) -> Authority:
     authority = Authority(files)
     for host in NAMES:
         authority.sign(host)
+    write_provider(files, "hub.test", "login.test", password)
+    return authority
+
+
+def write_provider(files: Path, hub: str, login: str, password: str) -> None:
+    """Write what the provider with this name reads, and the secret that it has for the hub with that name."""
     secret = secrets.token_hex(32)
     (files / "oidc-client-secret").write_text(secret)
     provider = {
-        "issuer": "https://login.test",
+        "issuer": f"https://{login}",
         "behind_tls": True,
         "port": 8090,
         "people": "/srv/provider/people.json",
         "client": {
             "id": "hpchub",
             "secret": secret,
-            "callback_url": "https://hub.test/hub/oauth_callback",
-            "signed_out_url": "https://hub.test/hub/login",
+            "callback_url": f"https://{hub}/hub/oauth_callback",
+            "signed_out_url": f"https://{hub}/hub/login",
         },
     }
     (files / "provider.json").write_text(json.dumps(provider))
@@ -90,7 +98,6 @@ def write_inventory(folder: Path, password: str) -> Authority:
         for name, theirs in groups.items()
     }
     (files / "people.json").write_text(json.dumps(people))
-    return authority
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Three machines on a network of their own: the hub's, the controller of Slurm, a compute node.
+"""Machines on a network of their own: usually the hub's, the controller of Slurm, a compute node.
 
 Everything happens in the network namespace of the tests' process, which `./run` makes for them: the bridge ends with
 it.  Folders of this host that the machines share stand for the parallel file system.
@@ -19,10 +19,32 @@ from tests.deploy.supplies import DEBIAN, DEMO_CACHE, GOLDEN_PACKAGES, VENV, WHE
 from tests.machine.machine import Machine, booted, copy_repository
 from tests.machine.network import host
 
-BRIDGE, HOST_ADDRESS = "br-deploy", "10.213.78.1"
 ADDRESSES = {"hub": "10.213.78.11", "slurm": "10.213.78.12", "node1": "10.213.78.13"}
+OURS = ("lo", "br-", "ve-")
+"""How the names of links begin where nobody but these tests is."""
 SOURCES = "deb [trusted=yes] file:/srv/debian ./\n"
 LINES_OF_A_FAILURE = 60
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bridge with machines behind it."""
+
+    bridge: str
+    host: str
+    """The address of this host there; all addresses are of one network of 256."""
+    addresses: Mapping[str, str]
+    """Of the machines."""
+    names: Mapping[str, str]
+    """What the machines call each other, and the address of each name."""
+
+
+USUAL = Network(
+    "br-deploy",
+    "10.213.78.1",
+    ADDRESSES,
+    {**{f"{name}.test": address for name, address in ADDRESSES.items()}, "login.test": ADDRESSES["slurm"]},
+)
 
 
 @dataclass(frozen=True)
@@ -89,36 +111,37 @@ def summary_of(output: str) -> dict[str, dict[str, int]]:
 
 
 @contextmanager
-def fleet(folder: Path, shared: Path) -> Iterator[Fleet]:
+def fleet(folder: Path, shared: Path, network: Network = USUAL) -> Iterator[Fleet]:
     """Boot the machines; they and their network are gone at the end.
 
     Args:
         folder: where this run keeps its files.
         shared: what stands for the parallel file system: the homes lie there.
+        network: which machines, and where they are.
     """
-    if [name for _, name in socket.if_nameindex()] != ["lo"]:
+    if not all(name.startswith(OURS) for _, name in socket.if_nameindex()):
         raise RuntimeError("These tests need a network namespace of their own: `./run test deploy` gives them one.")
     homes = shared / "home"
     homes.mkdir(parents=True, exist_ok=True)
     host("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
     with ExitStack() as undo:
         host("ip", "link", "set", "lo", "up")
-        host("ip", "link", "add", BRIDGE, "type", "bridge")
-        undo.callback(host, "ip", "link", "delete", BRIDGE, check=False)
-        host("ip", "address", "add", f"{HOST_ADDRESS}/24", "dev", BRIDGE)
-        host("ip", "link", "set", BRIDGE, "up")
-        machines = {name: undo.enter_context(_machine(name, homes)) for name in ADDRESSES}
+        host("ip", "link", "add", network.bridge, "type", "bridge")
+        undo.callback(host, "ip", "link", "delete", network.bridge, check=False)
+        host("ip", "address", "add", f"{network.host}/24", "dev", network.bridge)
+        host("ip", "link", "set", network.bridge, "up")
+        machines = {name: undo.enter_context(_machine(name, homes, network)) for name in network.addresses}
         for machine in machines.values():
-            _prepare(machine, folder / "key.pub")
+            _prepare(machine, folder / "key.pub", network)
         keys = [(machine.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text() for machine in machines.values()]
-        known = [f"{address} {key}" for address, key in zip(ADDRESSES.values(), keys, strict=True)]
+        known = [f"{address} {key}" for address, key in zip(network.addresses.values(), keys, strict=True)]
         (folder / "known_hosts").write_text("".join(known))
         checkout = folder / "checkout"
         copy_repository(checkout)
         yield Fleet(machines, folder, checkout)
 
 
-def _machine(name: str, homes: Path) -> AbstractContextManager[Machine]:
+def _machine(name: str, homes: Path, network: Network) -> AbstractContextManager[Machine]:
     folders = {
         "--bind-ro": {
             DEBIAN: "/srv/debian",
@@ -137,28 +160,31 @@ def _machine(name: str, homes: Path) -> AbstractContextManager[Machine]:
         for source, target in pairs.items()
     ]
     return booted(
-        name=f"hpchub-{name}", packages=GOLDEN_PACKAGES, options=options, network=lambda leader: _linked(name, leader)
+        name=f"hpchub-{name}",
+        packages=GOLDEN_PACKAGES,
+        options=options,
+        network=lambda leader: _linked(name, leader, network),
     )
 
 
 @contextmanager
-def _linked(name: str, leader: int) -> Iterator[None]:
+def _linked(name: str, leader: int, network: Network) -> Iterator[None]:
     """Put a machine on the bridge; the link ends with the machine's namespace."""
     host("ip", "link", "add", f"ve-{name}", "type", "veth", "peer", "name", "host0", "netns", str(leader))
-    host("ip", "link", "set", f"ve-{name}", "master", BRIDGE, "up")
+    host("ip", "link", "set", f"ve-{name}", "master", network.bridge, "up")
     inside = ("nsenter", "--target", str(leader), "--net", "ip")
     host(*inside, "link", "set", "lo", "up")
-    host(*inside, "address", "add", f"{ADDRESSES[name]}/24", "dev", "host0")
+    host(*inside, "address", "add", f"{network.addresses[name]}/24", "dev", "host0")
     host(*inside, "link", "set", "host0", "up")
     yield
 
 
-def _prepare(machine: Machine, key: Path) -> None:
+def _prepare(machine: Machine, key: Path, network: Network) -> None:
     """Give a machine its neighbours' names, its packages' place and the key of who administers it."""
     etc = machine.root / "etc"
     with (etc / "hosts").open("a") as file:
-        file.writelines(f"{address} hpchub-{name} {name}.test\n" for name, address in ADDRESSES.items())
-        file.write(f"{ADDRESSES['slurm']} login.test\n")
+        file.writelines(f"{address} hpchub-{name}\n" for name, address in network.addresses.items())
+        file.writelines(f"{address} {name}\n" for name, address in network.names.items())
     (etc / "apt" / "sources.list").write_text(SOURCES)
     ssh = machine.root / "root" / ".ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +31,16 @@ class Away:
 class Notebook:
     """One server, asked for with the token of those who run the hub."""
 
-    def __init__(self, deployed: Deployed) -> None:
-        self._hub = deployed.fleet.machines["hub"]
+    def __init__(
+        self,
+        deployed: Deployed,
+        machine: str = "hub",
+        address: str = ADDRESSES["hub"],
+        name: str = "hub.test",
+        choice: Mapping[str, str] = CHOICE,
+    ) -> None:
+        self._hub = deployed.fleet.machines[machine]
+        self._address, self._name, self._choice = address, name, choice
         self._context = ssl.create_default_context(cafile=str(deployed.authority.file))
         # the address is asked, and the certificate is for the name
         self._context.check_hostname = False
@@ -45,8 +53,8 @@ class Notebook:
     def ask(self, method: str, path: str, body: Any = None, *, signed_in: bool = True) -> Any:
         """Ask by the API; raise OSError where nothing good is answered."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Host": "hub.test"} | ({"Authorization": f"token {self.token}"} if signed_in else {})
-        request = urllib.request.Request(f"https://{ADDRESSES['hub']}{path}", data, headers, method=method)
+        headers = {"Host": self._name} | ({"Authorization": f"token {self.token}"} if signed_in else {})
+        request = urllib.request.Request(f"https://{self._address}{path}", data, headers, method=method)
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context))
         with urllib.request.build_opener(*handlers).open(request, timeout=20) as answer:
             text = answer.read()
@@ -59,7 +67,7 @@ class Notebook:
         except urllib.error.HTTPError as error:
             # she is there since she has signed in
             assert error.code == 409, error.read()
-        self.ask("POST", "/hub/api/users/ada/server", {"user_options": CHOICE})
+        self.ask("POST", "/hub/api/users/ada/server", {"user_options": dict(self._choice)})
         until(self.answers, "the notebook to answer", 240, pause=1)
 
     def stop(self) -> None:
