@@ -45,7 +45,13 @@ def end_the_server(session_id: str) -> int:
     parent = int(Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[1])
     os.kill(parent, signal.SIGSTOP)
     os.kill(server, signal.SIGKILL)
+    # its parent is held and cannot take it away; what it had open is closed before it is a zombie
+    until(lambda: _state(server) == "Z", f"process {server} to have ended")
     return parent
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 class _Server(ThreadingHTTPServer):
