@@ -18,7 +18,8 @@ from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.thorough import THOROUGH
 
 # Each of these plays site.yml several times more.
-collect_ignore = [] if THOROUGH else ["test_login_node.py", "test_traefik.py"]
+LONG = ["test_login_node.py", "test_new_machine.py", "test_release.py", "test_traefik.py"]
+collect_ignore = [] if THOROUGH else LONG
 HERE = Path(__file__).parent
 # what is too long for each run
 collect_ignore = [] if THOROUGH else ["test_guide.py"]
@@ -46,17 +47,42 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield found
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a site has before the playbook runs."""
+
+    fleet: Fleet
+    password: str
+    authority: Authority
+
+    def prepare(self, *options: str) -> None:
+        """Give the machines a Slurm, and a provider of identities; the options are Ansible's."""
+        key = self.fleet.folder / "munge.key"
+        self.fleet.play("tests/deploy/slurm/playbook.yml", "-e", f"munge_key={key}", *options)
+        self.fleet.play("tests/deploy/provider/playbook.yml", *options)
+
+    def new_hub(self) -> None:
+        """Lose the hub's machine; the new one has what a site gives it before the playbook runs."""
+        self.fleet.lose("hub")
+        self.prepare("--limit", "hub.test")
+
+
 @pytest.fixture(scope="session")
-def deployed(machines: Fleet) -> Deployed:
-    """The same with a Slurm, with a provider of identities, and with the hub."""
-    inventory = machines.folder / "inventory"
+def surroundings(machines: Fleet) -> Surroundings:
+    """The machines with a Slurm and with a provider of identities."""
     password = secrets.token_urlsafe(12)
-    authority = write_inventory(inventory, password)
-    key = machines.folder / "munge.key"
-    key.write_bytes(secrets.token_bytes(1024))
-    machines.play("tests/deploy/slurm/playbook.yml", "-e", f"munge_key={key}")
-    machines.play("tests/deploy/provider/playbook.yml")
-    return Deployed(machines, machines.play(SITE), password, authority)
+    authority = write_inventory(machines.folder / "inventory", password)
+    (machines.folder / "munge.key").write_bytes(secrets.token_bytes(1024))
+    found = Surroundings(machines, password, authority)
+    found.prepare()
+    return found
+
+
+@pytest.fixture(scope="session")
+def deployed(surroundings: Surroundings) -> Deployed:
+    """The same with the hub."""
+    fleet = surroundings.fleet
+    return Deployed(fleet, fleet.play(SITE), surroundings.password, surroundings.authority)
 
 
 def write_inventory(folder: Path, password: str) -> Authority:

@@ -7,16 +7,17 @@ it.  Folders of this host that the machines share stand for the parallel file sy
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.deploy.supplies import DEBIAN, DEMO_CACHE, GOLDEN_PACKAGES, VENV, WHEELS
-from tests.machine.machine import Machine, booted, copy_repository
+from tests.machine.machine import Machine, Place, copy_repository, fresh, running
 from tests.machine.network import host
 
 ADDRESSES = {"hub": "10.213.78.11", "slurm": "10.213.78.12", "node1": "10.213.78.13"}
@@ -61,23 +62,71 @@ class Run:
 class Fleet:
     """The machines by name, and what Ansible reaches them with."""
 
-    machines: Mapping[str, Machine]
     folder: Path
     """Files of this run on this host: keys, certificates, the inventory."""
     checkout: Path
     """A copy of this repository, which is what is deployed."""
+    homes: Path
+    """What stands for the file system of the homes."""
+    network: Network
+    machines: dict[str, Machine] = field(default_factory=dict)
+    """Those that run; one that was booted again is another."""
+    _places: dict[str, tuple[Place, ExitStack]] = field(default_factory=dict)
+    _power: dict[str, ExitStack] = field(default_factory=dict)
 
-    def play(self, playbook: str, *options: str, good: bool = True) -> Run:
-        """Run a playbook of the copy, by its path there, against the inventory of this fleet."""
+    def add(self, name: str) -> None:
+        """Boot a fresh machine with the address and the keys of that name."""
+        undo = ExitStack()
+        place = undo.enter_context(fresh(name=f"hpchub-{name}", packages=GOLDEN_PACKAGES))
+        self._places[name] = place, undo
+        self._boot(name)
+        _prepare(self.machines[name], self.folder / "key.pub", self.network)
+
+    def reboot(self, name: str) -> None:
+        """Cut a machine's power and boot it again with the files that it has; return when it has booted."""
+        self._cut(name)
+        self._boot(name)
+
+    def lose(self, name: str) -> None:
+        """Cut a machine's power, lose its files, and boot a fresh one in its place."""
+        self._cut(name)
+        self._places.pop(name)[1].close()
+        self.add(name)
+
+    def close(self) -> None:
+        """End all machines; nothing of them stays."""
+        for name in list(self._places):
+            if name in self._power:
+                self._cut(name)
+            self._places.pop(name)[1].close()
+
+    def _boot(self, name: str) -> None:
+        self._power[name] = ExitStack()
+        machine = running(
+            self._places[name][0],
+            options=_options(self.homes),
+            network=lambda leader: _linked(name, leader, self.network),
+        )
+        self.machines[name] = self._power[name].enter_context(machine)
+
+    def _cut(self, name: str) -> None:
+        self._power.pop(name).close()
+        # what ssh has open to it leads nowhere, and nobody says so
+        shutil.rmtree(self.folder / "connections", ignore_errors=True)
+
+    def play(self, playbook: str, *options: str, good: bool = True, checkout: Path | None = None) -> Run:
+        """Run a playbook of the copy, or of another checkout, by its path there, on the machines of this fleet."""
+        source = checkout or self.checkout
         environment = {
             **os.environ,
             "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(self.checkout / "ansible" / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(source / "ansible" / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.folder / "ansible-home"),
             # the connections that stay open: another run's machines have the same addresses
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "connections"),
             "ANSIBLE_SSH_ARGS": (
-                f"-o ControlMaster=auto -o ControlPersist=120s -o UserKnownHostsFile={self.folder / 'known_hosts'} "
+                f"-o ControlMaster=auto -o ControlPersist=120s -o ServerAliveInterval=5 "
+                f"-o UserKnownHostsFile={self.folder / 'known_hosts'} "
                 f"-o IdentityFile={self.folder / 'key'} -o IdentitiesOnly=yes -F /dev/null"
             ),
             "ANSIBLE_NOCOLOR": "1",
@@ -85,7 +134,7 @@ class Fleet:
         }
         began = time.monotonic()
         done = subprocess.run(
-            [VENV / "bin" / "ansible-playbook", "-i", self.folder / "inventory", self.checkout / playbook, *options],
+            [VENV / "bin" / "ansible-playbook", "-i", self.folder / "inventory", source / playbook, *options],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -130,18 +179,20 @@ def fleet(folder: Path, shared: Path, network: Network = USUAL) -> Iterator[Flee
         undo.callback(host, "ip", "link", "delete", network.bridge, check=False)
         host("ip", "address", "add", f"{network.host}/24", "dev", network.bridge)
         host("ip", "link", "set", network.bridge, "up")
-        machines = {name: undo.enter_context(_machine(name, homes, network)) for name in network.addresses}
-        for machine in machines.values():
-            _prepare(machine, folder / "key.pub", network)
-        keys = [(machine.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text() for machine in machines.values()]
-        known = [f"{address} {key}" for address, key in zip(network.addresses.values(), keys, strict=True)]
-        (folder / "known_hosts").write_text("".join(known))
         checkout = folder / "checkout"
         copy_repository(checkout)
-        yield Fleet(machines, folder, checkout)
+        found = Fleet(folder, checkout, homes, network)
+        undo.callback(found.close)
+        for name in network.addresses:
+            found.add(name)
+        keys = [(machine.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text() for machine in found.machines.values()]
+        known = [f"{address} {key}" for address, key in zip(network.addresses.values(), keys, strict=True)]
+        (folder / "known_hosts").write_text("".join(known))
+        yield found
 
 
-def _machine(name: str, homes: Path, network: Network) -> AbstractContextManager[Machine]:
+def _options(homes: Path) -> list[str]:
+    """What systemd-nspawn puts into each machine."""
     folders = {
         "--bind-ro": {
             DEBIAN: "/srv/debian",
@@ -154,22 +205,18 @@ def _machine(name: str, homes: Path, network: Network) -> AbstractContextManager
         # what is written there stays in the machine
         "--overlay": {DEMO_CACHE / "uv": "/srv/uv", DEMO_CACHE / "npm": "/srv/npm"},
     }
-    options = [
+    return [
         f"{option}={source}::{target}" if option == "--overlay" else f"{option}={source}:{target}"
         for option, pairs in folders.items()
         for source, target in pairs.items()
     ]
-    return booted(
-        name=f"hpchub-{name}",
-        packages=GOLDEN_PACKAGES,
-        options=options,
-        network=lambda leader: _linked(name, leader, network),
-    )
 
 
 @contextmanager
 def _linked(name: str, leader: int, network: Network) -> Iterator[None]:
     """Put a machine on the bridge; the link ends with the machine's namespace."""
+    # after a power failure the kernel may not yet have taken the last one away
+    host("ip", "link", "delete", f"ve-{name}", check=False)
     host("ip", "link", "add", f"ve-{name}", "type", "veth", "peer", "name", "host0", "netns", str(leader))
     host("ip", "link", "set", f"ve-{name}", "master", network.bridge, "up")
     inside = ("nsenter", "--target", str(leader), "--net", "ip")

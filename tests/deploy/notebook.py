@@ -8,12 +8,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.deploy.conftest import Deployed
+from tests.deploy.conftest import Deployed, Surroundings
 from tests.deploy.fleet import ADDRESSES
 from tests.support.wait import until
 
@@ -23,24 +23,38 @@ PAUSE_SECONDS = 0.2
 
 @dataclass
 class Away:
-    """How long nobody could reach the hub, the longest time in one piece."""
+    """How long nobody could reach something, the longest time in one piece."""
 
     seconds: float = 0.0
 
 
 class Notebook:
-    """One server, asked for with the token of those who run the hub."""
+    """One server, asked for with the token of those who run the hub.
+
+    Args:
+        deployed: where.
+        machine: the hub's.
+        address: its address.
+        name: the name that browsers reach the hub by.
+        choice: what is started.
+        server: the server's name, among ada's.
+    """
 
     def __init__(
         self,
-        deployed: Deployed,
+        deployed: Deployed | Surroundings,
         machine: str = "hub",
         address: str = ADDRESSES["hub"],
         name: str = "hub.test",
         choice: Mapping[str, str] = CHOICE,
+        *,
+        server: str = "",
     ) -> None:
-        self._hub = deployed.fleet.machines[machine]
+        self._fleet, self._machine = deployed.fleet, machine
         self._address, self._name, self._choice = address, name, choice
+        self.server = server
+        self.status = f"/user/ada/{server}/api/status" if server else "/user/ada/api/status"
+        self._path = f"/hub/api/users/ada/servers/{server}"
         self._context = ssl.create_default_context(cafile=str(deployed.authority.file))
         # the address is asked, and the certificate is for the name
         self._context.check_hostname = False
@@ -48,37 +62,69 @@ class Notebook:
 
     def admin_token(self) -> str:
         """The token, as the hub's machine has it."""
-        return self._hub.run("cat", "/var/lib/hpchub/secrets/admin-token").output.strip()
+        return self._fleet.machines[self._machine].run("cat", "/var/lib/hpchub/secrets/admin-token").output.strip()
 
-    def ask(self, method: str, path: str, body: Any = None, *, signed_in: bool = True) -> Any:
-        """Ask by the API; raise OSError where nothing good is answered."""
+    def token_of(self, name: str) -> str:
+        """Make a token of somebody's, who is known to the hub."""
+        return str(self.ask("POST", f"/hub/api/users/{name}/tokens", {"note": "of a test"})["token"])
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        signed_in: bool = True,
+        good: Container[int] = (),
+    ) -> Any:
+        """Ask by the API; raise OSError where nothing good is answered.
+
+        Args:
+            method: of HTTP.
+            path: with the hub's prefix.
+            body: what is sent, as JSON.
+            token: whose, if not that of those who run the hub.
+            signed_in: whether a token is sent at all.
+            good: answers that are none of the good ones, and are good here.
+        """
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Host": self._name} | ({"Authorization": f"token {self.token}"} if signed_in else {})
+        headers = {"Host": self._name}
+        if signed_in:
+            headers["Authorization"] = f"token {token or self.token}"
+        if data is not None:
+            headers["Content-Type"] = "application/json"
         request = urllib.request.Request(f"https://{self._address}{path}", data, headers, method=method)
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context))
-        with urllib.request.build_opener(*handlers).open(request, timeout=20) as answer:
-            text = answer.read()
+        try:
+            with urllib.request.build_opener(*handlers).open(request, timeout=20) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            if error.code in good:
+                return None
+            raise
         return json.loads(text) if text else None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        try:
-            self.ask("POST", "/hub/api/users/ada")
-        except urllib.error.HTTPError as error:
-            # she is there since she has signed in
-            assert error.code == 409, error.read()
-        self.ask("POST", "/hub/api/users/ada/server", {"user_options": dict(self._choice)})
+        # she is there if she has signed in
+        self.ask("POST", "/hub/api/users/ada", good=(409,))
+        self.request()
         until(self.answers, "the notebook to answer", 240, pause=1)
+
+    def request(self) -> None:
+        """Ask for it."""
+        self.ask("POST", self._path, {"user_options": dict(self._choice)})
 
     def stop(self) -> None:
         """Stop it and wait until it is gone."""
-        self.ask("DELETE", "/hub/api/users/ada/server")
+        self.ask("DELETE", self._path)
         until(lambda: not self.is_known(), "the notebook to be gone", 60)
 
     def answers(self) -> bool:
         """Tell whether the notebook itself answers, through nginx and the proxy."""
         try:
-            return "started" in self.ask("GET", "/user/ada/api/status")
+            return "started" in self.ask("GET", self.status)
         except (OSError, ValueError):
             return False
 
@@ -91,18 +137,18 @@ class Notebook:
 
     def is_known(self) -> bool:
         """Tell whether the hub has it."""
-        return bool(self.ask("GET", "/hub/api/users/ada")["servers"])
+        return self.server in self.ask("GET", "/hub/api/users/ada")["servers"]
 
     @contextmanager
-    def watched_hub(self) -> Iterator[Away]:
-        """Look again and again whether the hub answers; the result is complete at the end of the block."""
+    def watched(self, path: str = "/hub/api/") -> Iterator[Away]:
+        """Look again and again whether the hub answers, or something else; the result is complete after the block."""
         away, ended = Away(), threading.Event()
 
         def look() -> None:
             reached = time.monotonic()
             while not ended.wait(PAUSE_SECONDS):
                 try:
-                    self.ask("GET", "/hub/api/")
+                    self.ask("GET", path)
                 except OSError:
                     continue
                 finally:

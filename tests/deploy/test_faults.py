@@ -53,7 +53,7 @@ def test_an_upgrade_ends_no_session_and_there_is_a_way_back(deployed: Deployed, 
     first = release(deployed)
     module = deployed.fleet.checkout / "hpchub" / "__init__.py"
     module.write_text(module.read_text() + '\nUPGRADED = "by a test of the deployment"\n')
-    with notebook.watched_hub() as away:
+    with notebook.watched() as away:
         deployed.fleet.play(SITE)
     print(f"the hub was away for {away.seconds:.1f} s while it was upgraded")
     assert release(deployed) != first
@@ -83,6 +83,20 @@ def test_a_copy_brings_everything_back_that_was_lost(deployed: Deployed, noteboo
     assert notebook.admin_token() == token
     assert notebook.is_known()
     until(lambda: notebook.answers(), "the notebook to be reachable", 60)
+
+
+def test_the_hubs_machine_comes_back_without_a_hand(deployed: Deployed, notebook: Notebook) -> None:
+    began = time.monotonic()
+    deployed.fleet.reboot("hub")
+    until(notebook.answers, "the notebook to be reachable", 120)
+    print(f"the notebook answered {time.monotonic() - began:.1f} s after the hub's machine had lost its power")
+    until(lambda: set(active(deployed)) == {"active"}, "all units to run", 60)
+
+
+def active(deployed: Deployed) -> list[str]:
+    """The states of the units."""
+    units = [*UNITS, "hpchub-launch.socket", "hpchub-backup.timer"]
+    return deployed.fleet.machines["hub"].run("systemctl", "is-active", *units).output.split()
 
 
 def test_new_secrets_replace_the_old_ones_and_end_no_session(deployed: Deployed, notebook: Notebook) -> None:

@@ -99,6 +99,11 @@ TABLE = [
     Wrong("encryption inside by http", "but internal_tls is true", site=at("hub.hub_url", "http://10.213.78.11:8081")),
     Wrong("two things at one port", "two things listen at one port", {"proxy_port": 8081}),
     Wrong("postgresql that nobody uses", "database_url_file is missing", site=at("hub.database_url_file", None)),
+    Wrong(
+        "postgresql here and elsewhere",
+        "set postgresql_databases to []",
+        {"hub_database_url": "postgresql+psycopg://hub@db.test/jupyterhub"},
+    ),
     Wrong("a key is missing", "both must be files", {"nginx_certificate_key": ""}),
     Wrong("a certificate of another host", "does not match", {"nginx_certificate": "login.test.pem"}),
     Wrong("a certificate that ends", "ends within 7 days", {"nginx_certificate": "old.hub.test.pem"}),

@@ -105,6 +105,14 @@ def copy_repository(target: Path) -> None:
 Network = Callable[[int], AbstractContextManager[None]]
 
 
+@dataclass(frozen=True)
+class Place:
+    """The files of a machine, whether it runs or not."""
+
+    name: str
+    root: Path
+
+
 @contextmanager
 def booted(
     builds: Iterable[Path] = (),
@@ -124,16 +132,32 @@ def booted(
         builds: builds of environments that the machine is given, as links: their folders in a cache of the demo
             (``environments/agrifood/x86_64-demo/05cce412ec34``), which become those of the cache ``GIVEN``.
     """
+    with (
+        fresh(builds, name=name, packages=packages) as place,
+        running(place, options=options, network=network) as there,
+    ):
+        yield there
+
+
+@contextmanager
+def fresh(builds: Iterable[Path] = (), *, name: str = NAME, packages: str = PACKAGES) -> Iterator[Place]:
+    """Make the files of a fresh machine, which are gone at the end; the arguments are those of :func:`booted`."""
     with ExitStack() as undo:
         # one of a name at a time in this checkout: it has one folder here; the lock goes with this process
         CACHE.mkdir(parents=True, exist_ok=True)
         lock = undo.enter_context((CACHE / f"{name}.lock").open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        root = undo.enter_context(_fresh_root(name, packages, builds))
-        groups = undo.enter_context(_control_groups(name))
-        leader = undo.enter_context(_nspawn(name, root, groups, options))
+        yield Place(name, undo.enter_context(_fresh_root(name, packages, builds)))
+
+
+@contextmanager
+def running(place: Place, *, options: Sequence[str] = (), network: Network = network_for) -> Iterator[Machine]:
+    """Boot a machine from its files, for the length of the block; its end is that of a power failure."""
+    with ExitStack() as undo:
+        groups = undo.enter_context(_control_groups(place.name))
+        leader = undo.enter_context(_nspawn(place.name, place.root, groups, options))
         undo.enter_context(network(leader))
-        yield Machine(root, leader)
+        yield Machine(place.root, leader)
 
 
 def golden_root(packages: str = PACKAGES) -> Path:
