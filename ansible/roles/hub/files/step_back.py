@@ -112,7 +112,7 @@ def way(name: str, url: str, older: str, folder: Path) -> Way:
         if not has_downgrade(step):
             raise NoWayBack(
                 f"Revision {step.revision} of the database {name} ({step.doc}) cannot be taken back. The way "
-                "to the older release is the copy that was made before the upgrade: docs/howto/install.md says how."
+                "to the older release is the copy of before the upgrade: docs/howto/upgrade-and-go-back.md says how."
             )
     return Way(name, engine, migrations, older, steps)
 
