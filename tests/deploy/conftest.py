@@ -17,12 +17,10 @@ from tests.deploy.fleet import ADDRESSES, Fleet, Run, fleet
 from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.thorough import THOROUGH
 
-# Each of these plays site.yml several times more.
-LONG = ["test_login_node.py", "test_new_machine.py", "test_release.py", "test_traefik.py"]
+# Each of these plays site.yml several times more, or has machines of its own.
+LONG = ["test_guide.py", "test_login_node.py", "test_new_machine.py", "test_release.py", "test_traefik.py"]
 collect_ignore = [] if THOROUGH else LONG
 HERE = Path(__file__).parent
-# what is too long for each run
-collect_ignore = [] if THOROUGH else ["test_guide.py"]
 SITE = "ansible/site.yml"
 ADMINS, TRAINERS = "hub-admins", "course-teachers"
 NAMES = {"hub.test": ADDRESSES["hub"], "login.test": ADDRESSES["slurm"]}
