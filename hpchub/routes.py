@@ -1,7 +1,8 @@
 """Has the hub make all routes at its proxy, which is new: ``python -m hpchub.routes HUB_URL [FOLDER]``.
 
 The unit of a proxy that the hub does not start runs this at each start, so it imports little: until it has asked,
-nobody reaches a notebook.  The folder has the proxy's certificate, where the hub wants one.
+nobody reaches a notebook.  The folder is ``internal-tls`` of the hub's state folder, where the hub wants a
+certificate.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from hpchub.checks.doctor.http import NoAnswer, Trust, post
-from hpchub.tls_client import of_proxy
+from hpchub.tls_client import client, pair_of_services
 
 
 class NotMade(Exception):
@@ -44,7 +45,7 @@ def make(hub_url: str, token: str, trust: Trust | None = None) -> str:
 
 if __name__ == "__main__":
     try:
-        encryption = partial(of_proxy, Path(sys.argv[2])) if len(sys.argv) > 2 else None
+        encryption = partial(client, *pair_of_services(Path(sys.argv[2]))) if len(sys.argv) > 2 else None
         print(make(sys.argv[1], os.environ["HPCHUB_TOKEN"], encryption))
     except NotMade as failure:
         sys.exit(str(failure))

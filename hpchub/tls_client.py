@@ -60,16 +60,6 @@ def of_services(hub: TlsSettings) -> ssl.SSLContext | None:
     return client(*pair_of_services(hub.internal_tls_folder)) if hub.internal_tls else None
 
 
-def of_proxy(folder: Path) -> ssl.SSLContext:
-    """Give what a program beside the proxy connects to the hub with, from the proxy's own folder.
-
-    Raises:
-        OSError: a file is missing.
-    """
-    key, certificate, authorities = (folder / name for name in PROXY_FILES)
-    return client(key, certificate, authorities)
-
-
 class OfOneName(ssl.SSLContext):
     """Compares certificates with one name, whatever address was connected to."""
 

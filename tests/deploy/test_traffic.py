@@ -43,3 +43,19 @@ def test_plain_http_would_have_been_seen(deployed: Deployed) -> None:
     said = [each for each in traffic.plain if "GET /control HTTP/1.1" in each]
     assert said and said[0].startswith(NODE)
     assert any(each.startswith(f"{HUB}:80 ") for each in traffic.plain), "and nginx's answer"
+
+
+def test_a_switch_of_the_setting_is_refused_while_a_session_runs(deployed: Deployed) -> None:
+    notebook = Notebook(deployed)
+    site = deployed.fleet.folder / "files" / "site.yaml"
+    encrypted = site.read_text()
+    notebook.start()
+    try:
+        site.write_text(encrypted.replace("hub_url: https", "hub_url: http").replace("  internal_tls: true\n", ""))
+        judged = deployed.fleet.play("ansible/playbooks/validate.yml", good=False)
+    finally:
+        site.write_text(encrypted)
+        notebook.stop()
+    assert judged.status != 0
+    assert "hub.internal_tls changes, and 1 sessions run or wait" in judged.output
+    assert judged.summary["hub.test"]["changed"] == 0

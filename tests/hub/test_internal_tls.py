@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import ssl
 import subprocess
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from hpchub.tls_client import PROXY_FILES
 from tests.hub.processes import environments_of, token_of
 from tests.support.admin import hpchub
 from tests.support.choices import ADA, BRUNO
@@ -192,15 +190,12 @@ def test_the_commands_of_administrators_know_the_hub_by_its_certificate(site: Si
     assert hpchub(site, "proxy", "certificates").out == "All certificates are there.\n"
 
 
-def test_a_proxy_of_its_own_asks_for_its_routes_with_its_certificate(site: Site, tmp_path: Path) -> None:
-    folder = site.folder / "hub" / "internal-tls"
-    sources = ("proxy-client/proxy-client.key", "proxy-client/proxy-client.crt", "trusted-by-proxy.pem")
-    for name, source in zip(PROXY_FILES, sources, strict=True):
-        shutil.copy(folder / source, tmp_path / name)
+def test_a_proxy_of_its_own_asks_for_its_routes_with_a_certificate(site: Site) -> None:
     url = site.hub_url.replace("http", "https")
     command = [str(site.folder / "venv/bin/python"), "-I", "-m", "hpchub.routes", url]
     environment = {"HPCHUB_TOKEN": site.admin_token}
-    asked = subprocess.run([*command, str(tmp_path)], env=environment, capture_output=True, text=True, check=False)
+    with_it = [*command, str(site.folder / "hub" / "internal-tls")]
+    asked = subprocess.run(with_it, env=environment, capture_output=True, text=True, check=False)
     assert (asked.stdout, asked.stderr) == ("The hub has made all routes.\n", "")
     without = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert without.returncode == 1 and "did not make the routes" in without.stderr
