@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from hpchub import internal_tls, metrics
+from hpchub import internal_tls, metrics, tls_contexts
 from hpchub.audit.file import DailyFile
 from hpchub.catalogue.load import load_catalogue, load_site
 from hpchub.catalogue.model import Catalogue
@@ -111,6 +111,7 @@ def apply_internal_tls(c: Any, site: Site) -> None:
             internal_tls.prepare(site)
         except OSError as error:
             raise CatalogueError(f"{site.hub.internal_tls_folder}: {error.strerror}") from error
+        tls_contexts.in_the_hub()
 
 
 def apply_proxy(c: Any, site: Site) -> None:

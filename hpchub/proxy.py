@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,24 +82,29 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
 
     async def add_route(self, routespec: str, target: str, data: dict[str, Any] | None) -> None:
         """Add a route; with internal TLS the proxy is told what name the notebook's certificate has."""
-        await super().add_route(routespec, self._named(target, data or {}), data)
+        await super().add_route(routespec, self._named(target, data or {}, self.app.users), data)
 
     async def get_all_routes(self) -> dict[str, dict[str, Any]]:
         """Give all routes; one that names another session than the server's of now has another target."""
         routes: dict[str, dict[str, Any]] = await super().get_all_routes()
+        if not self.certificates:
+            return routes
+        # By its name JupyterHub would look each of them up in its database.
+        users = {user.name: user for user in self.app.users.values()}
         for route in routes.values():
             bare = route["target"].partition("/#")[0]
-            if route["target"] == self._named(bare, route["data"]):
+            if route["target"] == self._named(bare, route["data"], users):
                 route["target"] = bare
         return routes
 
-    def _named(self, target: str, data: dict[str, Any]) -> str:
+    def _named(self, target: str, data: dict[str, Any], users: Mapping[str, Any]) -> str:
         """Write the name of a server's session behind its address, where its certificate has that."""
         if not self.certificates or "user" not in data:
             return target
         try:
-            session = self.app.users[data["user"]].spawners[data["server_name"]].session
-        except KeyError:
+            session = users[data["user"]].spawners[data["server_name"]].session
+        except (KeyError, ValueError):
+            # a user, or a named server, that is no more
             return target
         return f"{target}/#{name_of(session.id)}" if session is not None and session.encrypted else target
 

@@ -308,6 +308,8 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
         if self.session is None or not self.session.port:
             url: str = self.server.url
             return url
+        # JupyterHub writes the scheme down when a start returns, and a restart of the hub takes such a start's place.
+        self.server.proto = "https" if self.session.encrypted else "http"
         return f"{self.session.server_url}{self.server.base_url}"
 
     # Encryption between hub, proxy and notebook

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,10 @@ _STOP_SECONDS = 10
 """How long a stop looks for a job whose id got lost, and how long it waits for Slurm to accept the cancel."""
 _REACH_SECONDS = 5
 """How long the hub tries to connect to a server that says it listens."""
+CONNECT_SECONDS = 2.0
+"""How long a connection may take; the kernel of the node answers, however busy the server is."""
+ANSWER_SECONDS = 5.0
+"""How long the server may take to encrypt the connection and to answer, before it is asked again."""
 _SETTLED_SECONDS = 10
 """How long a job that has come into the queue may still be on its way through it: most start within this."""
 
@@ -168,7 +173,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         connected_by = time.monotonic() + _REACH_SECONDS
         while session.phase is Phase.STARTING:
             try:
-                await self._ask_server()
+                await self._ask_server(self.owner.trust())
             except TimeoutError:
                 self._check_patience()
             except OSError:
@@ -181,7 +186,7 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                 metrics.became_ready(session)
                 self.owner.changed()
 
-    async def _ask_server(self) -> None:
+    async def _ask_server(self, trust: ssl.SSLContext | None) -> None:
         """Send a request and wait for the first line of any answer: JupyterHub's own check then succeeds at once.
 
         Raises:
@@ -189,16 +194,16 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             TimeoutError: a connection, and no answer yet; a cold file system makes a server slow.
         """
         try:
-            async with asyncio.timeout(2):
-                trust = self.owner.trust()
-                # The name that counts is the context's own.
-                name = {"ssl": trust, "server_hostname": self.session.address} if trust else {}
-                reader, writer = await asyncio.open_connection(self.session.address, self.session.port, **name)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, writer = await asyncio.open_connection(self.session.address, self.session.port)
         except TimeoutError as error:
-            raise ConnectionError("no connection in 2 s") from error
+            raise ConnectionError(f"no connection in {CONNECT_SECONDS} s") from error
         try:
-            writer.write(f"GET {self.owner.server.base_url}api HTTP/1.0\r\n\r\n".encode())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                if trust is not None:
+                    # The name that counts is the context's own.
+                    await writer.start_tls(trust, server_hostname=self.session.address)
+                writer.write(f"GET {self.owner.server.base_url}api HTTP/1.0\r\n\r\n".encode())
                 if not (await reader.readline()).startswith(b"HTTP/"):
                     raise ConnectionError("no answer")
         finally:

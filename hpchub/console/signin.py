@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.fernet import Fernet, InvalidToken
-from jupyterhub.services.auth import HubOAuth
+from jupyterhub.services import auth
 from tornado.web import HTTPError
 
 from hpchub.console.hub import HubSilent
 from hpchub.console.people import ACCESS, SERVICE, Caller, caller_of
+from hpchub.tls_contexts import in_place_of_jupyterhub_s
 
 BASE = f"/services/{SERVICE}/"
 """The path of everything here."""
@@ -38,7 +39,8 @@ class SignIn:
     def __init__(self, api_url: str, token: str, key: str, pair: tuple[Path, Path, Path] | None = None) -> None:
         self._key, self._token = bytes.fromhex(key), token
         self._box = Fernet(base64.urlsafe_b64encode(self._key))
-        self._oauth = HubOAuth(
+        in_place_of_jupyterhub_s(auth)
+        self._oauth = auth.HubOAuth(
             api_url=api_url,
             api_token=token,
             base_url=BASE,

@@ -20,6 +20,7 @@ from tests.support.events import Trainer
 from tests.support.kernel import execute, start_kernel
 from tests.support.site import Site
 from tests.support.thief import answering, contents, end_the_server, files_of
+from tests.support.trouble import fill, free
 from tests.support.wait import until
 
 with_small_servers = pytest.mark.usefixtures("small_servers")
@@ -121,6 +122,20 @@ def test_a_restart_of_the_hub_loses_no_session(site: Site) -> None:
     restart_hub(site)
     assert site.ready("ada")["id"] == session["id"]
     assert site.get("/user/ada/api", site.token_of("ada")).status == 200
+
+
+@with_small_servers
+def test_a_session_that_waits_while_the_hub_restarts_is_reached_when_it_starts(site: Site) -> None:
+    fill(site)
+    try:
+        assert site.start("ada", ADA).status == 202
+        until(lambda: site.session("ada").get("phase") == "queued", "the job to be queued")
+        before = site.session("ada")
+        restart_hub(site)
+    finally:
+        free(site)
+    assert site.ready("ada")["id"] == before["id"]
+    until(lambda: site.get("/user/ada/api", site.token_of("ada")).status == 200, "the route to be there")
 
 
 @with_small_servers

@@ -7,6 +7,7 @@ import json
 import logging
 import random
 import ssl
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -43,6 +44,13 @@ def ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
     return context
 
 
+def read_once(context: ssl.SSLContext | None) -> None:
+    """Have JupyterHub ask with this whom it lets in: it would read all authorities of the machine at each question."""
+    asking: Any = sys.modules.get("jupyterhub.services.auth")
+    if context is not None and asking is not None:
+        asking.make_ssl_context = lambda *_, **__: context
+
+
 class Hub:
     """The hub, as this server's session sees it.
 
@@ -63,6 +71,7 @@ class Hub:
         self._told: dict[str, Any] = {}
         self._guests = Guests(environment)
         self._ssl = ssl_context(environment)
+        read_once(self._ssl)
         # Not AsyncHTTPClient, in whose place a site may have put curl, which asks the proxy for the outside world.
         self._client = SimpleAsyncHTTPClient(force_instance=True)
 
