@@ -16,6 +16,7 @@ import json
 import re
 import secrets
 import string
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypedDict
@@ -36,6 +37,8 @@ HUB = "hub"
 _LEFT_ENCODED = re.compile("(" + "|".join(f"%{ord(character):02X}" for character in ":/?#[]@!$&'()*+,;=%") + ")")
 _PLAIN = frozenset(string.ascii_letters + string.digits + "/-_.~@+ ")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.25
+OVERTAKEN_SECONDS = 5.0
+"""How long a file may wait for Traefik while there are later changes; Traefik reads 1,000 routes in 0.6 s."""
 
 
 class Route(TypedDict):
@@ -116,62 +119,125 @@ class TraefikProxy(Proxy):  # type: ignore[misc]  # JupyterHub has no types
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._one_at_a_time = asyncio.Lock()
-        self._asked = self._served = 0
+        # How many changes were asked for, how many of them the file has, and how many Traefik serves.
+        self._asked = self._written = self._served = 0
         self._routes, self._generation = self._read()
+        self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
+        self._following: asyncio.Task[None] | None = None
+        self._deadline = 0.0
 
     async def add_route(self, routespec: str, target: str, data: dict[str, Any]) -> None:
-        """Make or change a route; it can be used when this returns."""
+        """Make or change a route; it can be used when this returns.
+
+        Raises:
+            TimeoutError: Traefik does not serve it.
+            OSError: The file cannot be written.
+        """
         path = self.validate_routespec(routespec)
         self._routes[path] = {"routespec": path, "target": target, "data": data}
-        await self._serve()
+        self._asked += 1
+        await self._until_served()
 
     async def delete_route(self, routespec: str) -> None:
-        """Take a route away; one that is not there is gone already."""
+        """Take a route away; one that is not there is gone already.
+
+        This returns when the file is without it, also while Traefik is away: JupyterHub ends a session after its route.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         if self._routes.pop(self.validate_routespec(routespec), None) is not None:
-            await self._serve()
+            self._asked += 1
+        # Also where it is not there: what was to take it away may have failed.
+        mine = self._asked
+        await self._until(lambda: self._written >= mine)
 
     async def get_all_routes(self) -> dict[str, Route]:
         """Return all routes, which Traefik serves: where it serves anything else, it gets them first.
 
         Raises:
             TimeoutError: Traefik does not answer.
+            OSError: The file cannot be written.
         """
-        if not await self._up_to_date():
-            await self._serve()
+        if self._asked == self._served and not await self._serves(self._generation):
+            self._asked += 1
+        await self._until_served()
         return dict(self._routes)
 
-    async def _up_to_date(self) -> bool:
-        async with self._one_at_a_time:
-            return self._asked == self._served and await self._serves(self._generation)
-
-    async def _serve(self) -> None:
-        """Have Traefik serve the routes of now; changes that come together are one file."""
-        self._asked += 1
+    async def _until_served(self) -> None:
         mine = self._asked
-        async with self._one_at_a_time:
-            if self._served >= mine:
-                return
-            covered = self._asked
-            generation = f"generation-{secrets.token_hex(8)}"
-            content = json.dumps(configuration(self._routes, generation, self.password), indent=1)
-            # Its group is that of the folder, which is Traefik's.
-            write_whole(Path(self.folder) / ROUTES_FILE, content.encode(), mode=0o640)
-            self._generation = generation
-            await self._until_served(generation)
-            self._served = covered
+        await self._until(lambda: self._served >= mine)
 
-    async def _until_served(self, generation: str) -> None:
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        """Wait for what `_follow` does; each caller has the whole time, from when it asked."""
+        if reached():
+            return
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + self.seconds, FIRST_PAUSE_SECONDS
-        while not await self._serves(generation):
-            if loop.time() > deadline:
-                raise TimeoutError(
-                    f"Traefik at {self.api_url} does not serve the routes in {self.folder}: does it run, and may it "
-                    "read them? See its log."
-                )
+        self._deadline = loop.time() + self.seconds
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._follow())
+        waiting = loop.create_future()
+        self._waiting[waiting] = reached
+        try:
+            async with asyncio.timeout(self.seconds):
+                await waiting
+        except TimeoutError:
+            raise TimeoutError(self._away()) from None
+        finally:
+            del self._waiting[waiting]
+
+    async def _follow(self) -> None:
+        """Write what was asked for and see it served, until nothing is left or the last caller's time is over."""
+        try:
+            while self._served != self._asked:
+                covered = self._asked
+                self._write()
+                self._written = covered
+                self._wake()
+                if await self._taken_over(covered):
+                    self._served = covered
+                    self._wake()
+                elif asyncio.get_running_loop().time() > self._deadline:
+                    # A caller of delete_route has gone long ago.
+                    self.log.warning(self._away())
+                    return
+        except Exception as error:  # whatever it is, who waits for it is told
+            self._wake(error)
+
+    def _wake(self, error: Exception | None = None) -> None:
+        for waiting, reached in self._waiting.items():
+            if waiting.done():
+                continue
+            if error is not None:
+                waiting.set_exception(error)
+            elif reached():
+                waiting.set_result(None)
+
+    def _write(self) -> None:
+        """Write the routes of now; changes that come together are one file."""
+        generation = f"generation-{secrets.token_hex(8)}"
+        content = json.dumps(configuration(self._routes, generation, self.password), indent=1)
+        # Its group is that of the folder, which is Traefik's.
+        write_whole(Path(self.folder) / ROUTES_FILE, content.encode(), mode=0o640)
+        self._generation = generation
+
+    async def _taken_over(self, covered: int) -> bool:
+        """Say whether Traefik serves what was written; no longer asked where there is a later change to write."""
+        loop = asyncio.get_running_loop()
+        began, pause = loop.time(), FIRST_PAUSE_SECONDS
+        while not await self._serves(self._generation):
+            now = loop.time()
+            if now > self._deadline or (self._asked != covered and now > began + OVERTAKEN_SECONDS):
+                return False
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        return True
+
+    def _away(self) -> str:
+        return (
+            f"Traefik at {self.api_url} does not serve the routes in {self.folder}: does it run, and may it read them? "
+            "See its log."
+        )
 
     async def _serves(self, generation: str) -> bool:
         url = f"{self.api_url.rstrip('/')}/api/http/middlewares/{generation}@file"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from pathlib import Path
 
 import pytest
 import yaml
 
-from hpchub.traefik import Route, configuration, rule
+from hpchub import traefik
+from hpchub.traefik import Route, TraefikProxy, configuration, rule
 
 PASSWORD = "0123456789abcdef" * 4
 
@@ -45,3 +49,57 @@ def test_the_longest_path_wins_however_its_rule_is_written() -> None:
     routes: dict[str, Route] = {path: {"routespec": path, "target": "http://n1:80", "data": {}} for path in paths}
     routers = configuration(routes, "generation-1", PASSWORD)["http"]["routers"]
     assert [router["priority"] for name, router in routers.items() if name != "hub"] == [1, 9, 20]
+
+
+def away(folder: Path, seconds: float = 0.5) -> TraefikProxy:
+    """The hub's side of a Traefik that does not run."""
+    return TraefikProxy(folder=str(folder), api_url="http://127.0.0.1:9", password=PASSWORD, seconds=seconds)
+
+
+def test_who_asks_while_it_is_away_waits_no_longer_than_alone(tmp_path: Path) -> None:
+    async def ask() -> list[BaseException | None]:
+        hub = away(tmp_path)
+        return await asyncio.gather(
+            *(hub.add_route(f"/user/u{n}/", "http://n1:80", {}) for n in range(20)), return_exceptions=True
+        )
+
+    began = time.monotonic()
+    assert {type(answer) for answer in asyncio.run(ask())} == {TimeoutError}
+    assert time.monotonic() - began < 3
+
+
+def test_a_session_can_be_stopped_while_it_is_away(tmp_path: Path) -> None:
+    async def stop() -> None:
+        hub = away(tmp_path, 60)
+        opening = asyncio.create_task(hub.add_route("/user/ada/", "http://n1:80", {}))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await hub.delete_route("/user/ada/")
+        opening.cancel()
+
+    asyncio.run(stop())
+    assert away(tmp_path)._routes == {}
+
+
+def test_a_route_that_could_not_be_taken_away_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(traefik, "OVERTAKEN_SECONDS", 0.0)
+
+    async def delete() -> None:
+        hub = away(tmp_path)
+        with pytest.raises(TimeoutError):
+            await hub.add_route("/user/ada/", "http://n1:80", {})
+        with monkeypatch.context() as patched:
+            patched.setattr(traefik, "write_whole", full)
+            for _ in range(2):
+                with pytest.raises(OSError, match="No space left"):
+                    await hub.delete_route("/user/ada/")
+        assert set(away(tmp_path)._routes) == {"/user/ada/"}
+        await hub.delete_route("/user/ada/")
+        assert away(tmp_path)._routes == {}
+
+    asyncio.run(delete())
