@@ -14,6 +14,7 @@
     │   ├── HomeUnusable        the user's home is full or cannot be written; nothing was submitted
     │   ├── SubmitRefused       Slurm itself refused the job; carries Slurm's own words
     │   └── SubmitUnclear       nobody knows whether there is a job now: look for it, never submit again
+    ├── CertificatesUnreadable  the hub's own, of `hub.internal_tls`; no notebook can be reached without them
     └── ReserverError           hpchub-reserve refused or broke; no reservation was changed
         ├── ReservationRefused  Slurm itself refused; carries Slurm's own words
         └── ReservationUnclear  nobody knows whether the reservation was changed: look at it
@@ -49,6 +50,10 @@ class ChoiceRefused(UserError):
 
 class CatalogueError(HpchubError):
     """A site or catalogue file is wrong; the text names file, line, field, what was found and what is possible."""
+
+
+class CertificatesUnreadable(HpchubError):
+    """The hub's own certificates, of `hub.internal_tls`, are not there, or cannot be read now."""
 
 
 class SlurmError(HpchubError):

@@ -18,6 +18,7 @@ _WITH_LOG = frozenset(
         Ending.BROKEN_ENVIRONMENT,
         Ending.HUB_UNREACHABLE,
         Ending.JOB_FAILED,
+        Ending.NO_PLACE,
         Ending.OUT_OF_MEMORY,
         Ending.SERVER_EXITED,
         Ending.SILENT_SERVER,

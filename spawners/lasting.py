@@ -18,6 +18,7 @@ from wrapspawner import WrapSpawner
 from hpchub import internal_tls, metrics, tls_client
 from hpchub.audit import record
 from hpchub.engine import Engine
+from hpchub.errors import CertificatesUnreadable
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Report, Session
 from hpchub.signal import Signal
@@ -332,13 +333,15 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
     def trust(self) -> ssl.SSLContext | None:
         """Give what the hub connects to the session's server with; None where nothing is encrypted.
 
-        Raises:
-            OSError: the hub's certificates are not there.
+        Raises :class:`CertificatesUnreadable`.
         """
         if self.session is None or not self.session.encrypted:
             return None
         folder = self.engine.catalogue.site.hub.internal_tls_folder
-        return tls_client.to_notebook(folder, internal_tls.name_of(self.session.id))
+        try:
+            return tls_client.to_notebook(folder, internal_tls.name_of(self.session.id))
+        except OSError as error:
+            raise CertificatesUnreadable(str(error)) from error
 
     async def create_certs(self) -> dict[str, str]:
         """Give JupyterHub no paths: the job gets its certificate with its environment, and lays it where it runs."""

@@ -23,7 +23,7 @@ from hpchub.catalogue.offers import Offer, Person
 from hpchub.catalogue.reasons import echo, silence
 from hpchub.environments.own import OwnEnvironment
 from hpchub.environments.probe import judged
-from hpchub.errors import ChoiceRefused, LauncherError, UserError
+from hpchub.errors import CertificatesUnreadable, ChoiceRefused, LauncherError, UserError
 from hpchub.helping import CACHE_SECONDS
 from hpchub.jobs.request import JobRequest
 from hpchub.jobs.resolve import job_request
@@ -166,7 +166,10 @@ class SiteSpawner(LastingSpawner):
             raise ChoiceRefused(error.sentence) from None
 
     def job_environment(self) -> dict[str, str]:
-        """Give the job's environment: JupyterHub's own variables and what the bootstrap needs."""
+        """Give the job's environment: JupyterHub's own variables and what the bootstrap needs.
+
+        Raises :class:`CertificatesUnreadable`.
+        """
         session = self.session
         if session is None:
             raise RuntimeError("there is no session to make an environment for")
@@ -184,7 +187,10 @@ class SiteSpawner(LastingSpawner):
         if not session.encrypted:
             return {}
         site = self.engine.catalogue.site
-        return {internal_tls.VARIABLE: internal_tls.for_session(site, session.id, session.request.minutes)}
+        try:
+            return {internal_tls.VARIABLE: internal_tls.for_session(site, session.id, session.request.minutes)}
+        except (OSError, ValueError) as error:
+            raise CertificatesUnreadable(str(error)) from error
 
     @property
     def news(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from traitlets import Any as AnyTrait
 
 from hpchub import metrics
 from hpchub.engine import Engine
-from hpchub.errors import HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear
+from hpchub.errors import CertificatesUnreadable, HomeUnusable, LauncherError, SubmitRefused, SubmitUnclear
 from hpchub.jobs import script
 from hpchub.jobs.endings import Ending
 from hpchub.jobs.launcher import LAUNCHER_SECONDS
@@ -104,10 +104,16 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
             self._unclear_until_epoch = error.until_epoch
         except LauncherError as error:
             session.end(Ending.NOT_SUBMITTED, detail=str(error))
+        except CertificatesUnreadable as error:
+            self._end_without_certificates(error)
         else:
             self.log.info("%s is job %s on %s", session.id, session.job_id, request.cluster)
         self.owner.changed()
         self.owner.let_the_next_in()
+
+    def _end_without_certificates(self, error: CertificatesUnreadable) -> None:
+        self.log.error("%s: the hub's certificates cannot be read: %s", self.session.id, error)
+        self.session.end(Ending.CERTIFICATES_UNREADABLE)
 
     async def until_ready(self) -> str:
         """Wait, however long the queue is, until the server can be used; return its address.
@@ -176,6 +182,12 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
                 await self._ask_server(self.owner.trust())
             except TimeoutError:
                 self._check_patience()
+            except CertificatesUnreadable as error:
+                # It may be for a moment: too many files that are open.
+                if time.monotonic() > connected_by:
+                    self._end_without_certificates(error)
+                    self.owner.changed()
+                await asyncio.sleep(0.2)
             except OSError:
                 if time.monotonic() > connected_by:
                     session.end(Ending.NODE_UNREACHABLE, hub_url=self.owner.hub_address)
@@ -320,6 +332,8 @@ _OURS = frozenset(
     {
         Ending.ACCESS_ENDED,
         Ending.BUDGET_SPENT,
+        Ending.CERTIFICATES_UNREADABLE,
+        Ending.ENCRYPTION_CHANGED,
         Ending.HUB_UNREACHABLE,
         Ending.NODE_UNREACHABLE,
         Ending.QOS_LIMIT,

@@ -42,6 +42,8 @@ class TakeUp:
             self._spawner.changed()
         elif session.stop_asked:
             await self._spawner.construct_child().stop()
+        if not session.over and session.encrypted != self._spawner.engine.encrypts:
+            await self._end_unreachable(session)
         if session.phase is Phase.READY:
             await self._hear_of(session)
         if session.phase is Phase.ENDING:
@@ -52,6 +54,12 @@ class TakeUp:
             self._spawner.engine.keep(self._leave_alone(), f"check of {session.id}")
             return None
         return await self._wait_again(session)
+
+    async def _end_unreachable(self, session: Session) -> None:
+        """End a session that speaks otherwise than hub and proxy do by now, and would only be charged for."""
+        session.end(Ending.ENCRYPTION_CHANGED)
+        self._spawner.changed()
+        await self._spawner.construct_child().cancel_what_is_left()
 
     async def _leave_alone(self) -> None:
         """Keep JupyterHub's check from stopping a server that does not answer now."""

@@ -23,10 +23,13 @@ WORDS: Mapping[Ending, Sentence] = {
     Ending.NOT_SUBMITTED: Sentence("the job was not submitted"),
     Ending.NO_ENVIRONMENT: Sentence("the environment was missing on the node"),
     Ending.BROKEN_ENVIRONMENT: Sentence("the environment did not run on the node"),
+    Ending.NO_PLACE: Sentence("the node had no place for its certificate"),
     Ending.SERVER_EXITED: Sentence("the notebook server ended by itself"),
     Ending.SILENT_SERVER: Sentence("the notebook server did not answer"),
     Ending.HUB_UNREACHABLE: Sentence("the job could not reach the hub"),
     Ending.NODE_UNREACHABLE: Sentence("the hub could not reach the node"),
+    Ending.CERTIFICATES_UNREADABLE: Sentence("the hub could not read its certificates"),
+    Ending.ENCRYPTION_CHANGED: Sentence("the service was changed meanwhile"),
     Ending.JOB_FAILED: Sentence("the job failed"),
 }
 """Endings that are failures."""

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 SERVER_EXITED = 72
 HUB_UNREACHABLE = 73
 NOT_WANTED = 74
+NO_PLACE = 75
 
+PLACES = ("/tmp", "/dev/shm")  # noqa: S108 - where a folder can be that TMPDIR has no place for
 LAID: list[str] = []  # the folders of make_folder, while they are there
 ENCRYPTION: list[urllib.request.HTTPSHandler] = []  # what encryption has read
 BESIDE = ""  # the files of hpchub/lab, as that packs them: script.py writes this line too
@@ -149,30 +151,39 @@ def take_news(said: bytes) -> dict[str, str]:
     return troubles
 
 
-def make_folder() -> str:
+def make_folder(place: str = "") -> str:
     """Make a folder of the job's own, which `take_away` removes, also when the job is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not without taking it away again
     # A name that nobody knows before: the folder of temporary files is often everybody's.
-    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "hpchub-" + os.urandom(8).hex())  # noqa: S108
+    folder = os.path.join(place or os.environ.get("TMPDIR") or PLACES[0], "hpchub-" + os.urandom(8).hex())
     LAID.append(folder)
     os.mkdir(folder, 0o700)
     return folder
 
 
 def lay_certificate() -> None:
-    """Lay the session's key and certificate, where the hub gave some, and have the server read them."""
+    """Lay the session's key and certificate, where the hub gave some, and have the server read them.
+
+    TMPDIR may name a folder that only other nodes have, or that a container does not see.
+    """
     given = os.environ.pop("HPCHUB_TLS", "")
     if not given:
         return
-    try:
-        folder = make_folder()
-        for name, text in json.loads(given).items():
-            path = os.path.join(folder, name.lower())
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(text)
-            os.environ[name] = path
-    except OSError as error:
-        raise CertificateNotLaid(str(error)) from error
+    troubles = []
+    for place in dict.fromkeys((os.environ.get("TMPDIR") or PLACES[0], *PLACES)):
+        try:
+            folder = make_folder(place)
+            for name, text in json.loads(given).items():
+                path = os.path.join(folder, name.lower())
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                    file.write(text)
+                os.environ[name] = path
+        except OSError as error:
+            take_away()
+            troubles.append(str(error))
+        else:
+            return
+    raise CertificateNotLaid("; ".join(troubles))
 
 
 def lay_files() -> None:
@@ -367,7 +378,7 @@ def main() -> int:
             take_away()
     except CertificateNotLaid as error:
         say(f"the notebook cannot start, because its certificate cannot be written: {error}")
-        return SERVER_EXITED
+        return NO_PLACE
     except NotWanted as error:
         say(f"{error}: this session is over")
         return NOT_WANTED

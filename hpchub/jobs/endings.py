@@ -39,10 +39,13 @@ class Ending(StrEnum):
     NOT_SUBMITTED = "not-submitted"
     NO_ENVIRONMENT = "no-environment"
     BROKEN_ENVIRONMENT = "broken-environment"
+    NO_PLACE = "no-place"
     SERVER_EXITED = "server-exited"
     SILENT_SERVER = "silent-server"
     HUB_UNREACHABLE = "hub-unreachable"
     NODE_UNREACHABLE = "node-unreachable"
+    CERTIFICATES_UNREADABLE = "certificates-unreadable"
+    ENCRYPTION_CHANGED = "encryption-changed"
     JOB_FAILED = "job-failed"
 
 
@@ -91,6 +94,11 @@ SENTENCES: dict[Ending, str] = {
         "The environment of {profile} does not run on the node {node}: {environment}/bin/python could not be started. "
         "The people who run this service have to mend it; choose another profile until then."
     ),
+    Ending.NO_PLACE: (
+        "The notebook server did not start, because the node {node} has no place where this session's certificate can "
+        "be written: no folder of temporary files takes it. The people who run this service have to mend it: tell "
+        "support the name of the node."
+    ),
     Ending.SERVER_EXITED: (
         "The notebook server ended by itself while it started or ran. Its last lines follow; if they name a file of "
         "yours, mend or move that and start again."
@@ -106,6 +114,15 @@ SENTENCES: dict[Ending, str] = {
     Ending.NODE_UNREACHABLE: (
         "The notebook server runs on {node}, but the hub at {hub_url} cannot reach it at {address}:{port}. The job was "
         "cancelled. This is a fault of the network or of the service's settings: tell support these two addresses."
+    ),
+    Ending.CERTIFICATES_UNREADABLE: (
+        "The hub cannot read the certificates by which it and its notebooks know each other, so this session could "
+        "not be used and was ended. Nothing that you did caused it: tell support."
+    ),
+    Ending.ENCRYPTION_CHANGED: (
+        "The service was changed: what it says to notebooks is encrypted now and was not when this session began, or "
+        "the other way round. This session could not be reached any more, so its job was cancelled. Start again; "
+        "saved files are there."
     ),
     Ending.JOB_FAILED: "The job ended in Slurm's state {slurm_state}. Start again; if it happens again, tell support.",
 }
@@ -125,6 +142,7 @@ _BY_EXIT_STATUS = {
     exits.SERVER_EXITED: Ending.SERVER_EXITED,
     exits.HUB_UNREACHABLE: Ending.HUB_UNREACHABLE,
     exits.NOT_WANTED: Ending.STOPPED,
+    exits.NO_PLACE: Ending.NO_PLACE,
     126: Ending.BROKEN_ENVIRONMENT,  # the shell: cannot execute (another architecture)
     127: Ending.BROKEN_ENVIRONMENT,  # the shell: not found (a missing interpreter or library)
 }

@@ -173,9 +173,8 @@ class Launcher:
         async with self._slots[request["cluster"]]:
             status, out, err = await self._through_the_door(request["cluster"], json.dumps(request).encode())
         # What failed may repeat what it was given: no error may hold the session's token or key.
-        for name, value in request.get("environment", {}).items():
-            if ("TOKEN" in name or name == TLS_VARIABLE) and value:
-                out, err = out.replace(value, "…"), err.replace(value, "…")
+        for secret in _secrets(request.get("environment", {})):
+            out, err = out.replace(secret, "…"), err.replace(secret, "…")
         answer = self._door.read((status, out, err))
         if answer["ok"]:
             return answer
@@ -203,6 +202,16 @@ class Launcher:
             raise LauncherError(
                 f"The hub has no connection to {cluster} at the moment; nothing was sent. Try again in some minutes."
             ) from error
+
+
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    """Give the texts of a job's environment that nobody may read: its tokens, and its key line by line.
+
+    Whoever repeats the key writes its line ends in another way.
+    """
+    tokens = [value for name, value in environment.items() if "TOKEN" in name and value]
+    key = json.loads(environment.get(TLS_VARIABLE) or "{}").get("JUPYTERHUB_SSL_KEYFILE", "")
+    return [*tokens, *(line for line in key.splitlines() if line and not line.startswith("-----"))]
 
 
 def _lost(cluster: str) -> SubmitUnclear:

@@ -35,13 +35,20 @@ def switch(site: Site, old: str, new: str) -> None:
     site._python("-c", "from demo.console import start; from demo.place import Place; start(Place.from_environment())")
 
 
+def plain_and_secret(site: Site) -> tuple[str, str]:
+    """What the site file says without internal TLS, and with it."""
+    return (
+        f'hub_url: "{site.hub_url}"',
+        f'hub_url: "{site.hub_url.replace("http", "https")}"\n  internal_tls: true',
+    )
+
+
 @pytest.fixture(scope="module")
 def encrypted(started_site: Site) -> Iterator[Site]:
     """The site with internal TLS; without it again afterwards."""
     site = started_site
     site.stop_servers()
-    plain = f'hub_url: "{site.hub_url}"'
-    secret = f'hub_url: "{site.hub_url.replace("http", "https")}"\n  internal_tls: true'
+    plain, secret = plain_and_secret(site)
     switch(site, plain, secret)
     yield site
     site.stop_servers()
@@ -136,6 +143,21 @@ def test_a_session_that_waits_while_the_hub_restarts_is_reached_when_it_starts(s
         free(site)
     assert site.ready("ada")["id"] == before["id"]
     until(lambda: site.get("/user/ada/api", site.token_of("ada")).status == 200, "the route to be there")
+
+
+@with_small_servers
+def test_a_session_from_before_the_setting_was_switched_is_ended_in_words(site: Site) -> None:
+    session = site.run("ada", ADA)
+    plain, secret = plain_and_secret(site)
+    switch(site, secret, plain)
+    try:
+        until(lambda: not site.live_jobs_of("ada"), "the job to be cancelled", 60)
+        ended = site.api("GET", f"/hpchub/sessions/{session['id']}").json
+        assert (ended["phase"], ended["ending"]) == ("ended", "encryption-changed")
+        until(lambda: not site.server("ada").get("ready"), "the server to be gone")
+    finally:
+        switch(site, plain, secret)
+    site.run("ada", ADA)
 
 
 @with_small_servers

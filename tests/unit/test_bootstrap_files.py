@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -9,7 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from hpchub.catalogue.site import Cluster
-from hpchub.jobs import bootstrap
+from hpchub.jobs import bootstrap, exits
 from tests.support.wait import until
 from tests.unit.test_bootstrap import SERVES, SOURCE, Hub, job
 
@@ -106,3 +108,34 @@ def running(pid: int) -> bool:
 
 def test_a_minute_is_less_than_a_session_may_take_to_listen() -> None:
     assert Cluster.model_fields["start_seconds"].default > 2 * bootstrap.PREPARE_SECONDS
+
+
+def with_places(*places: str) -> str:
+    """The bootstrap on a node that has these places for what it writes."""
+    line = next(line for line in SOURCE.split("\n") if line.startswith("PLACES = "))
+    return SOURCE.replace(line, f"PLACES = {places!r}")
+
+
+def test_a_certificate_goes_where_there_is_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "of-another-node"))
+    monkeypatch.setattr(bootstrap, "PLACES", (str(tmp_path),))
+    monkeypatch.setenv("JUPYTERHUB_SSL_KEYFILE", "")
+    monkeypatch.setenv("HPCHUB_TLS", '{"JUPYTERHUB_SSL_KEYFILE": "the key"}')
+    try:
+        bootstrap.lay_certificate()
+        path = Path(os.environ["JUPYTERHUB_SSL_KEYFILE"])
+        assert path.parent.parent == tmp_path and path.read_text() == "the key"
+        assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+    finally:
+        bootstrap.take_away()
+        signal.signal(signal.SIGTERM, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_without_a_place_for_the_certificate_says_so_by_its_status(tmp_path: Path, hub: Hub) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    given = {"TMPDIR": nowhere, "HPCHUB_TLS": '{"JUPYTERHUB_SSL_KEYFILE": "the key"}'}
+    with job(tmp_path, SERVES, hub.url, with_places(nowhere), **given) as running:
+        assert running.wait() == exits.NO_PLACE
+    assert hub.phases == []

@@ -165,6 +165,7 @@ def test_what_each_end_state_of_slurm_means(slurm_state: str, ending: Ending) ->
         (exits.SERVER_EXITED, Ending.SERVER_EXITED),
         (exits.HUB_UNREACHABLE, Ending.HUB_UNREACHABLE),
         (exits.NOT_WANTED, Ending.STOPPED),
+        (exits.NO_PLACE, Ending.NO_PLACE),
         (126, Ending.BROKEN_ENVIRONMENT),
         (127, Ending.BROKEN_ENVIRONMENT),
         (1, Ending.JOB_FAILED),

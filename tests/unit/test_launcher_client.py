@@ -113,6 +113,16 @@ async def test_what_is_no_answer_is_an_error_without_the_token(tmp_path: Path, b
     assert SECRET not in str(failure.value)
 
 
+async def test_a_door_that_repeats_the_session_s_key_is_an_error_without_it(tmp_path: Path) -> None:
+    lines = ["MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", "c2hvcnQ="]
+    key = "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])
+    environment = {**ENVIRONMENT, "HPCHUB_TLS": json.dumps({"JUPYTERHUB_SSL_KEYFILE": key})}
+    launcher = Launcher(door(tmp_path, f"cat >&2 < {tmp_path}/request"))
+    with pytest.raises(LauncherError) as failure:
+        await launcher.submit("ada", "leonardo", SESSION, "#!/bin/bash\n", environment)
+    assert "PRIVATE KEY" in str(failure.value) and not any(line in str(failure.value) for line in lines)
+
+
 async def test_a_door_that_hangs_has_a_time_limit(tmp_path: Path) -> None:
     body = f"echo $$ > {tmp_path}/pid; exec sleep 600"
     with pytest.raises(LauncherError, match="door gave no answer in 1 s"):

@@ -15,12 +15,15 @@ import pytest
 from jupyterhub.proxy import ConfigurableHTTPProxy
 
 from hpchub import internal_tls
+from hpchub.errors import CertificatesUnreadable
+from hpchub.jobs.endings import Ending
 from hpchub.jobs.session import Phase, Session
 from hpchub.proxy import LastingProxy
 from hpchub.tls_client import to_notebook
 from spawners import slurm
 from spawners.lasting import LastingSpawner
 from spawners.slurm import HPCSlurmSpawner
+from spawners.takeup import TakeUp
 from tests.unit.data.job_request import REQUEST
 from tests.unit.test_internal_tls import server_context, site_of
 
@@ -111,3 +114,53 @@ async def test_a_notebook_that_answers_is_reached_by_its_session_s_name(tmp_path
         with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
             await HPCSlurmSpawner._ask_server(spawner, to_notebook(folder, internal_tls.name_of("c" * 32)))
     assert asked == [b"GET /user/ada/api HTTP/1.0\r\n"]
+
+
+def unreadable() -> Any:
+    raise CertificatesUnreadable("Too many open files")
+
+
+class Owner(SimpleNamespace):
+    """What a job needs of its server, on a hub that cannot read its certificates."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(
+            session=session(**facts),
+            changed=lambda: None,
+            let_the_next_in=lambda: None,
+            job_environment=unreadable,
+            trust=unreadable,
+            engine=SimpleNamespace(launcher=SimpleNamespace(submit=None)),
+        )
+
+
+async def test_certificates_that_cannot_be_read_are_why_a_job_is_not_submitted() -> None:
+    owner = Owner()
+    await HPCSlurmSpawner(owner=owner)._submit()
+    assert owner.session.ending is Ending.CERTIFICATES_UNREADABLE
+
+
+async def test_certificates_that_cannot_be_read_are_no_fault_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "_REACH_SECONDS", 0)
+    owner = Owner(phase=Phase.STARTING)
+    await HPCSlurmSpawner(owner=owner)._reach()
+    assert owner.session.ending is Ending.CERTIFICATES_UNREADABLE
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.STARTING, Phase.READY])
+async def test_a_session_that_speaks_otherwise_than_the_hub_is_ended(encrypted: bool, phase: Phase) -> None:
+    cancelled: list[Ending | None] = []
+
+    async def cancel() -> None:
+        cancelled.append(taken_up.session.ending)
+
+    taken_up = SimpleNamespace(
+        session=session(encrypted=encrypted, phase=phase, job_id="17"),
+        engine=SimpleNamespace(encrypts=not encrypted),
+        changed=lambda: None,
+        construct_child=lambda: SimpleNamespace(cancel_what_is_left=cancel),
+    )
+    assert await TakeUp(taken_up).run() == 0
+    assert cancelled == [Ending.ENCRYPTION_CHANGED]
+    assert "saved files are there" in taken_up.session.says

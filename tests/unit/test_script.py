@@ -253,6 +253,7 @@ def test_the_bootstrap_has_the_exit_statuses_of_the_hub() -> None:
     assert bootstrap.SERVER_EXITED == exits.SERVER_EXITED
     assert bootstrap.HUB_UNREACHABLE == exits.HUB_UNREACHABLE
     assert bootstrap.NOT_WANTED == exits.NOT_WANTED
+    assert bootstrap.NO_PLACE == exits.NO_PLACE
 
 
 def test_the_bootstrap_cannot_end_its_own_here_document() -> None:
