@@ -217,7 +217,10 @@ def _linked(name: str, leader: int, network: Network) -> Iterator[None]:
     """Put a machine on the bridge; the link ends with the machine's namespace."""
     # after a power failure the kernel may not yet have taken the last one away
     host("ip", "link", "delete", f"ve-{name}", check=False)
-    host("ip", "link", "add", f"ve-{name}", "type", "veth", "peer", "name", "host0", "netns", str(leader))
+    # the same after each boot, as a machine has it: its neighbours remember it
+    ether = ":".join(["02", "00", *(f"{int(part):02x}" for part in network.addresses[name].split("."))])
+    inner = ("peer", "name", "host0", "address", ether, "netns", str(leader))
+    host("ip", "link", "add", f"ve-{name}", "type", "veth", *inner)
     host("ip", "link", "set", f"ve-{name}", "master", network.bridge, "up")
     inside = ("nsenter", "--target", str(leader), "--net", "ip")
     host(*inside, "link", "set", "lo", "up")

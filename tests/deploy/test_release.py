@@ -22,21 +22,7 @@ MOST_SECONDS = 15
 """For so long the hub may be away."""
 PROXY_SECONDS = 5
 """For so long a notebook may be, where the proxy is another one."""
-FILLER = (
-    "runuser",
-    "-u",
-    "ada",
-    "--",
-    "sbatch",
-    "-p",
-    "lrd_all_serial",
-    "-A",
-    "aifac_agri01",
-    "-n",
-    "31",
-    "-o",
-    "/dev/null",
-)
+FILLER = "runuser -u ada -- sbatch -p lrd_all_serial -A aifac_agri01 -n 31 --mem=1G -o /dev/null --wrap".split()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +48,7 @@ def running(before: Surroundings) -> Notebook:
 def queued(before: Surroundings, running: Notebook) -> Iterator[Notebook]:
     """One that waits in Slurm's queue, because something else has the rest of the node."""
     controller = before.fleet.machines["slurm"]
-    filler = controller.run(*FILLER, "--wrap=sleep 7200").output.split()[-1]
+    filler = controller.run(*FILLER, "sleep 7200", folder="/").output.split()[-1]
     until(
         lambda: "RUNNING" in controller.run("squeue", "-h", "-j", filler, "-o", "%T").output, "the node to be full", 60
     )

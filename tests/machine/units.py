@@ -77,6 +77,7 @@ def install(machine: Machine, folder: str) -> None:
         "launcher_peer": HUB_USER,
         "hub_folder": "/opt/hpchub",
         "proxy_packages": "/opt/hpchub/proxy",
+        "hub_internal_tls": False,
         "hub_site_file": SITE_FILE,
         "hub_site": site,
         "hub_state_folder": f"{STATE}/hub",
