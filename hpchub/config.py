@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -31,6 +32,7 @@ from hpchub.signin.provider import Provider
 from hpchub.traefik import TraefikProxy
 from hpchub.whole import write_whole
 
+log = logging.getLogger(__name__)
 DAY_SECONDS = 24 * 3600
 SECRET_CHARACTERS = 32
 ROUTES_TOKEN = "routes-token"  # noqa: S105 - the name of its file
@@ -108,9 +110,14 @@ def apply_internal_tls(c: Any, site: Site) -> None:
     if site.hub.internal_tls:
         c.JupyterHub.internal_certs_location = str(site.hub.internal_tls_folder)
         try:
-            internal_tls.prepare(site)
+            made = internal_tls.prepare(site)
         except OSError as error:
-            raise CatalogueError(f"{site.hub.internal_tls_folder}: {error.strerror}") from error
+            raise CatalogueError(f"{error.filename or site.hub.internal_tls_folder}: {error.strerror}") from error
+        except ValueError as error:
+            raise CatalogueError(f"{error}.") from error
+        if made:
+            # Who wonders why nobody is known any more finds it in the hub's log.
+            log.warning("Made certificates in %s: %s", site.hub.internal_tls_folder, ", ".join(made))
         tls_contexts.in_the_hub()
 
 

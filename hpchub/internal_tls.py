@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -76,19 +77,20 @@ def prepare(site: Site) -> list[str]:
     """Make what is missing, names the hub no longer, or ends soon; give the names of what was made.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or something in it not be read.
+        ValueError: an authority is not what it should be; a new one would cut off all sessions.
     """
     folder = site.hub.internal_tls_folder
     folder.mkdir(mode=0o700, exist_ok=True)
     made = []
     with _alone(folder):
         for name in AUTHORITIES:
-            if not _is_good(folder, name, ()):
+            if not _is_good(folder, name, name, ()):
                 _write_pair(folder, name, *_make_authority(name))
                 made.append(name)
         names = _names_of_the_hub(site)
         for leaf in LEAVES:
-            if leaf.authority in made or not _is_good(folder, leaf.name, names):
+            if leaf.authority in made or not _is_good(folder, leaf.name, leaf.authority, names):
                 _write_pair(folder, leaf.name, *_make_leaf(folder, leaf, names))
                 made.append(leaf.name)
         for file, trusted in ((Files.TRUSTED_BY_PROXY, TRUSTED_BY_PROXY), (Files.TRUSTED_BY_SERVICES, ("hub-ca",))):
@@ -121,11 +123,17 @@ def days_left(site: Site) -> dict[str, float]:
     """Tell in how many days each certificate ends.
 
     Raises:
-        OSError, ValueError: one is missing, or cannot be read.
+        OSError: one is missing, or cannot be read.
+        ValueError: one is not what it should be; the text says what.
     """
-    folder, now = site.hub.internal_tls_folder, _now()
-    names = (*AUTHORITIES, *(leaf.name for leaf in LEAVES))
-    return {name: (_read(folder, name).not_valid_after_utc - now).total_seconds() / 86400 for name in names}
+    folder, days = site.hub.internal_tls_folder, {}
+    signers = {**{name: name for name in AUTHORITIES}, **{leaf.name: leaf.authority for leaf in LEAVES}}
+    for name, authority in signers.items():
+        flaw = _flaw(folder, name, authority)
+        if flaw:
+            raise ValueError(flaw)
+        days[name] = (_read(folder, name).not_valid_after_utc - _now()).total_seconds() / 86400
+    return days
 
 
 def hand_to_proxy(site: Site) -> dict[str, Path]:
@@ -171,19 +179,50 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _is_good(folder: Path, name: str, names: list[x509.GeneralName] | tuple[()]) -> bool:
-    """Tell whether a certificate is there with its key, has these names, and ends late enough."""
+def _is_good(folder: Path, name: str, authority: str, names: list[x509.GeneralName] | tuple[()]) -> bool:
+    """Tell whether a certificate is there with its key, has these names, and ends late enough.
+
+    Raises:
+        OSError: it is there, and cannot be read now.
+        ValueError: it is an authority, and not what it should be.
+    """
     try:
-        certificate = _read(folder, name)
-        _read_key(folder, name)
-    except (OSError, ValueError):
+        flaw = _flaw(folder, name, authority)
+    except FileNotFoundError:
         return False
+    except ValueError as error:
+        flaw = f"{_path(folder, name, 'crt')} or its key is no such file: {error}"
+    if flaw and name == authority:
+        raise ValueError(f"{flaw}. Put it back from a backup; a new authority would cut off all sessions")
+    if flaw:
+        return False
+    certificate = _read(folder, name)
     if certificate.not_valid_after_utc - _now() < datetime.timedelta(days=RENEW_DAYS):
         return False
     if not names:
         return True
     has = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return list(has) == list(names)
+
+
+def _flaw(folder: Path, name: str, authority: str) -> str:
+    """Say what is wrong with a certificate and its key; an empty text where nothing is.
+
+    Raises:
+        OSError, ValueError: one of them is missing, or cannot be read.
+    """
+    certificate, path = _read(folder, name), _path(folder, name, "crt")
+    if _read_key(folder, name).public_key() != certificate.public_key():
+        return f"{path} is not the certificate of the key beside it"
+    try:
+        certificate.verify_directly_issued_by(_read(folder, authority))
+    except (InvalidSignature, TypeError, ValueError):
+        return f"{path} is not signed by {authority}"
+    if certificate.not_valid_before_utc > _now():
+        return (
+            f"{path} counts from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: is this machine's clock right?"
+        )
+    return ""
 
 
 def _read(folder: Path, name: str) -> x509.Certificate:

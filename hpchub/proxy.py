@@ -6,6 +6,7 @@ reached.  This one is taken up again where it still serves the same addresses wi
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -74,7 +75,12 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
         program = "configurable-http-proxy"
         if not self.certificates:
             return [program]
-        return ["node", "--import", str(NAMES), shutil.which(program) or program]
+        return ["node", "--import", self._names(), shutil.which(program) or program]
+
+    def _names(self) -> str:
+        """Name what the proxy loads first, with a mark of the certificates that it starts with: it reads them once."""
+        *_, certificate, authorities = (Path(self.certificates[name]).read_bytes() for name in PROXY_FILES)
+        return f"{NAMES.as_uri()}?{hashlib.sha256(certificate + authorities).hexdigest()[:16]}"
 
     def _get_ssl_options(self) -> list[str]:
         """Encrypt what leaves the machine; its own API is asked from this machine alone, as browsers' side is."""
@@ -127,7 +133,7 @@ class LastingProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # JupyterHub h
             return None
         arguments = running.arguments()
         program = any(argument.endswith(self.command[-1]) for argument in arguments)
-        wanted = {url_path_join(self.hub.url, "error"), *self._ports()}
+        wanted = {url_path_join(self.hub.url, "error"), *self._ports(), *self.command[1:-1]}
         return running if program and wanted <= set(arguments) else None
 
     def _ports(self) -> list[str]:

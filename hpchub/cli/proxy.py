@@ -46,4 +46,6 @@ def certificates(site: SiteOption = SITE) -> None:
         made = internal_tls.prepare(settings)
     except OSError as error:
         fail(f"{settings.hub.internal_tls_folder}: {error.strerror}. Run this as the hub's user.")
+    except ValueError as error:
+        fail(f"{error}.")
     typer.echo(f"Made: {', '.join(made)}." if made else "All certificates are there.")

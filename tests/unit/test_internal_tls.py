@@ -17,6 +17,7 @@ from hpchub import internal_tls, tls_client
 from hpchub.catalogue.load import load_site
 from hpchub.catalogue.site import Site
 from hpchub.errors import CatalogueError
+from hpchub.proxy import LastingProxy
 from tests.unit.data.world import REPOSITORY, demo_site_text
 
 SESSION, OTHER = "a" * 32, "b" * 32
@@ -99,6 +100,72 @@ def test_a_session_s_certificate_is_valid_for_its_job_and_before_a_slow_clock(si
     assert certificate.not_valid_after_utc > now + datetime.timedelta(days=30, minutes=90)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [f"{SESSION}.hpchub.internal"]
+
+
+def broken(site: Site, kind: str) -> Path:
+    """Break an authority, as a half restored copy or a full table of open files would; give what is broken."""
+    folder = site.hub.internal_tls_folder
+    certificate = folder / "notebooks-ca" / "notebooks-ca.crt"
+    if kind == "nonsense":
+        certificate.write_text("-----BEGIN")
+    elif kind == "another's":
+        certificate.write_bytes((folder / "hub-ca" / "hub-ca.crt").read_bytes())
+    else:
+        certificate.unlink()
+        certificate.mkdir()
+    return certificate
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [("nonsense", ValueError), ("another's", ValueError), ("unreadable", OSError)],
+)
+def test_an_authority_that_is_broken_is_not_made_again(site: Site, kind: str, error: type[Exception]) -> None:
+    key = site.hub.internal_tls_folder / "notebooks-ca" / "notebooks-ca.key"
+    before = key.read_bytes()
+    broken(site, kind)
+    with pytest.raises(error, match="notebooks-ca"):
+        internal_tls.prepare(site)
+    with pytest.raises(error):
+        internal_tls.days_left(site)
+    assert key.read_bytes() == before
+
+
+def test_an_authority_of_the_future_is_not_made_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    later(monkeypatch, -2)
+    with pytest.raises(ValueError, match="clock right"):
+        internal_tls.prepare(site)
+
+
+@pytest.mark.parametrize("part", ["key", "crt"])
+def test_a_pair_that_does_not_fit_is_made_again(site: Site, part: str) -> None:
+    folder = site.hub.internal_tls_folder
+    (folder / "hub-internal" / f"hub-internal.{part}").write_bytes(
+        (folder / "services" / f"services.{part}").read_bytes()
+    )
+    assert internal_tls.prepare(site) == ["hub-internal"]
+    assert min(internal_tls.days_left(site).values()) > 3000
+
+
+def test_a_certificate_of_another_authority_is_made_again(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = site_of(tmp_path / "other")
+    internal_tls.prepare(other)
+    for part in ("key", "crt"):
+        name = f"hub-internal/hub-internal.{part}"
+        (site.hub.internal_tls_folder / name).write_bytes((other.hub.internal_tls_folder / name).read_bytes())
+    assert internal_tls.prepare(site) == ["hub-internal"]
+
+
+def test_a_proxy_that_started_with_other_certificates_is_not_taken_up(site: Site) -> None:
+    def command() -> list[str]:
+        return list(LastingProxy(certificates={n: str(p) for n, p in internal_tls.hand_to_proxy(site).items()}).command)
+
+    before = command()
+    assert internal_tls.prepare(site) == [] and command() == before
+    (site.hub.internal_tls_folder / "notebooks-ca" / "notebooks-ca.crt").unlink()
+    assert internal_tls.prepare(site) == ["notebooks-ca"]
+    assert command()[2] != before[2]
 
 
 def server_context(folder: Path, given: str) -> ssl.SSLContext:

@@ -11,8 +11,8 @@ from hpchub.checks.finding import Finding, fault, fine, warning
 
 SOON_DAYS = 60
 REMEDY = (
-    "Restart the hub and its proxy: a start makes certificates again in their last year. Authorities end after ten "
-    "years; with a new one, sessions that run are cut off."
+    "Restart the hub, its proxy and the console: a start makes certificates again in their last year. Authorities end "
+    "after ten years; with a new one, sessions that run are cut off."
 )
 
 
@@ -25,7 +25,8 @@ def inside(deployment: Deployment) -> Iterator[Finding]:
     try:
         days = internal_tls.days_left(site)
     except (OSError, ValueError) as error:
-        yield fault("internal TLS", f"The certificates in {folder} cannot be read: {error}.", "Restart the hub.")
+        says = f"The certificates in {folder} cannot be used: {error}."
+        yield fault("internal TLS", says, "Restart the hub: it makes what is missing, and says what it cannot make.")
         return
     for path in sorted(folder.glob("*/*.key")):
         if path.stat().st_mode & 0o077:
