@@ -127,6 +127,24 @@ def test_a_traefik_that_was_killed_serves_what_was_kept_without_any_hub(tmp_path
         until(lambda: answered("/user/ada/lab"), "the route to be there again", 20)
 
 
+@pytest.mark.usefixtures("running")
+def test_an_address_arrives_as_it_was_sent_and_only_where_it_begins(tmp_path: Path) -> None:
+    async def make(hub_url: str, ada: str, bruno: str) -> None:
+        hub = proxy(tmp_path)
+        wanted = {"/": hub_url, "/user/ada/": ada, "/user/bruno/": bruno}
+        await asyncio.gather(*(hub.add_route(path, target, {}) for path, target in wanted.items()))
+
+    with served(Name) as hub_url, served(Name) as ada, served(Name) as bruno:
+        asyncio.run(make(hub_url, ada, bruno))
+        ports = {url: url.rsplit(":", 1)[1] for url in (hub_url, ada, bruno)}
+        for path in ("/user/ada/a//b", "/user/ada/proxy/http://n1/x", "/user/ada/a%2Fb;c", "/user/ada/../../hub/home"):
+            assert asked(path) == (200, f"{ports[ada]} {path}")
+        assert asked("/user/ada/lab?a=1;b=2") == (200, f"{ports[ada]} /user/ada/lab?a=1%3Bb=2")
+        assert asked("/user/bruno/../ada/lab") == (200, f"{ports[bruno]} /user/bruno/../ada/lab")
+        assert asked("/user/bruno/%2e%2e/ada/lab") == (200, f"{ports[bruno]} /user/bruno/../ada/lab")
+        assert asked("/hub/../user/ada/lab") == (200, f"{ports[hub_url]} /hub/../user/ada/lab")
+
+
 def answered(path: str) -> bool:
     try:
         return asked(path)[0] == 200
