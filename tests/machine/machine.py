@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -261,7 +262,7 @@ def _nspawn(name: str, root: Path, groups: list[Path], more: Sequence[str]) -> I
             start_new_session=True,
         )
     try:
-        leader = _until(lambda: _child_of(process.pid), BOOT_SECONDS, "the machine has a first process", log)
+        leader = _until(lambda: _first_process(process.pid), BOOT_SECONDS, "the machine has a first process", log)
         state = ["nsenter", "--target", str(leader), "--all", "systemctl", "is-system-running"]
         up = ("running", "degraded")
         _until(lambda: host(*state, check=False).strip() in up, BOOT_SECONDS, "the machine has booted", log)
@@ -273,6 +274,17 @@ def _nspawn(name: str, root: Path, groups: list[Path], more: Sequence[str]) -> I
             os.kill(child, signal.SIGKILL)
         process.terminate()
         process.wait(timeout=30)
+
+
+def _first_process(nspawn: int) -> int | None:
+    """Find the machine's init: before it, nspawn has for a moment another child, which makes it and ends."""
+    child = _child_of(nspawn)
+    if child is not None:
+        with suppress(OSError):
+            ids = re.search(r"^NSpid:(.*)$", Path(f"/proc/{child}/status").read_text(), re.MULTILINE)
+            if ids and len(ids[1].split()) > 1 and ids[1].split()[-1] == "1":
+                return child
+    return None
 
 
 def _child_of(pid: int) -> int | None:
