@@ -116,8 +116,8 @@ def test_they_are_gone_when_a_job_is_ended_while_they_are_laid(tmp_path: Path) -
 
 
 def test_a_job_that_cannot_lay_them_starts_without(tmp_path: Path) -> None:
-    unreachable = LAID.replace('or "/tmp"', 'or "/proc/no"').replace('os.environ.get("TMPDIR")', '""')
-    assert unreachable != LAID
+    unreachable = LAID.replace('PLACES = ("/tmp", ', 'PLACES = ("/proc/no", ').replace('os.environ.get("TMPDIR")', '""')
+    assert '("/proc/no", ' in unreachable
     program = "import os, sys\nsys.exit('JUPYTER_CONFIG_PATH' in os.environ)\n"
     with laid_job(tmp_path, unreachable, program) as (running, _):
         assert running.wait() == 0
