@@ -62,7 +62,10 @@ def test_an_upgrade_ends_no_session_and_there_is_a_way_back(deployed: Deployed, 
     deployed.fleet.play("ansible/playbooks/rollback.yml")
     assert release(deployed) == first
     assert notebook.answers()
-    assert hub.run("runuser", "-u", "postgres", "--", "psql", "-tAc", "SELECT 1", "jupyterhub").output.strip() == "1"
+    assert (
+        hub.run("runuser", "-u", "postgres", "--", "psql", "-tAc", "SELECT 1", "jupyterhub", folder="/").output.strip()
+        == "1"
+    )
 
 
 def release(deployed: Deployed) -> str:

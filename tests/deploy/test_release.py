@@ -82,6 +82,31 @@ def test_an_upgrade_and_the_way_back_end_no_session(before: Surroundings, runnin
     running.stop()
 
 
+def test_where_the_tables_cannot_be_taken_back_the_copy_of_before_is_the_way(before: Surroundings) -> None:
+    fleet, notebook = before.fleet, Notebook(before)
+    notebook.start()
+    old, served = revisions(fleet), in_service(fleet)
+    renew(fleet, with_way_back=False)
+    fleet.play(SITE)
+    copy = fleet.machines["hub"].run("sh", "-c", "ls -t /var/backups/hpchub/*.tar.gz | head -n 1").output.strip()
+    refused = fleet.play("ansible/playbooks/rollback.yml", good=False)
+    assert "cannot be taken back" in " ".join(refused.output.split())
+    assert in_service(fleet) != served
+    assert notebook.answers()
+
+    configure(fleet, fleet.folder / "older" / "tests" / "deploy" / "inventory")
+    fleet.play(SITE, "-e", f"backup_archive={copy}", checkout=fleet.folder / "older")
+    assert in_service(fleet) == served
+    assert revisions(fleet) == old
+    until(notebook.answers, "the notebook to be reachable", 60)
+    notebook.stop()
+
+
+def in_service(fleet: Fleet) -> str:
+    """The folder of the release."""
+    return fleet.machines["hub"].run("readlink", "/opt/hpchub/current").output.strip()
+
+
 def exported(folder: Path) -> Path:
     """Write the files of the commit before this one."""
     found = subprocess.run(["git", "-C", REPOSITORY, "rev-parse", "--verify", "-q", "HEAD~1"], capture_output=True)
@@ -101,18 +126,22 @@ def configure(fleet: Fleet, inventory: Path, **hub: object) -> None:
     (fleet.folder / "files" / "site.yaml").write_text(yaml.safe_dump(site, sort_keys=False, allow_unicode=True))
 
 
-def renew(fleet: Fleet) -> None:
+def renew(fleet: Fleet, *, with_way_back: bool = True) -> None:
     """Make a newer release of this checkout: both databases get another revision."""
     # addresses and encryption are another change, which a site makes without sessions
     hub = yaml.safe_load((fleet.folder / "files" / "site.yaml").read_text())["hub"]
     configure(fleet, HERE / "inventory", **hub)
-    write_migration(MIGRATIONS, fleet.checkout / "hpchub/console/migrations/versions", "events")
+    write_migration(
+        MIGRATIONS, fleet.checkout / "hpchub/console/migrations/versions", "events", with_way_back=with_way_back
+    )
     # JupyterHub's own package is the lock's: the revision comes beside its others with our wheel
     write_migration(Path(dbutil.ALEMBIC_DIR), fleet.checkout / "of_a_test", "users")
     name = "r9999_of_a_test.py"
-    with (fleet.checkout / "pyproject.toml").open("a") as file:
-        file.write(f'\n[tool.hatch.build.targets.wheel.force-include]\n"of_a_test/{name}" = ')
-        file.write(f'"jupyterhub/alembic/versions/{name}"\n')
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    included = (
+        f'\n[tool.hatch.build.targets.wheel.force-include]\n"of_a_test/{name}" = "jupyterhub/alembic/versions/{name}"\n'
+    )
+    (fleet.checkout / "pyproject.toml").write_text(project + included)
 
 
 def revisions(fleet: Fleet) -> set[str]:
