@@ -14,12 +14,25 @@ from tests.support.wait import until
 
 AGAIN_SECONDS = 10
 ROUTES = "/var/lib/hpchub-routes"
+ROUTES_FILE = f"{ROUTES}/routes.yml"
 METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8001/metrics').read().decode())"
 UNIT = "hpchub-proxy.service"
 
 
 @pytest.fixture(scope="module")
-def notebook(deployed: Deployed) -> Iterator[Notebook]:
+def unencrypted(deployed: Deployed) -> Iterator[None]:
+    """The same site without internal TLS, which Traefik is refused with; at the end it is as before."""
+    file = deployed.fleet.folder / "files" / "site.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("hub_url: https", "hub_url: http").replace("  internal_tls: true\n", ""))
+    deployed.fleet.play(SITE)
+    yield
+    file.write_text(before)
+    deployed.fleet.play(SITE)
+
+
+@pytest.fixture(scope="module")
+def notebook(deployed: Deployed, unencrypted: None) -> Iterator[Notebook]:
     """A notebook that was started before the proxy is another one."""
     found = Notebook(deployed)
     found.start()
@@ -53,6 +66,22 @@ def test_a_notebook_is_reached_through_traefik_after_the_switch(with_traefik: De
     assert notebook.answers()
 
 
+def test_routes_are_kept_over_a_restart_and_no_longer_than_the_machine_runs(
+    with_traefik: Deployed, notebook: Notebook
+) -> None:
+    hub = with_traefik.fleet.machines["hub"]
+    written = hub.run("stat", "--format=%y", ROUTES_FILE).output
+    assert hub.run("systemctl", "restart", UNIT).status == 0
+    assert hub.run("stat", "--format=%y", ROUTES_FILE).output == written
+    until(notebook.answers, "the notebook to be reachable", AGAIN_SECONDS)
+    assert hub.run("sed", "-i", 's/"boot": "[^"]*"/"boot": "another"/', ROUTES_FILE).status == 0
+    assert hub.run("systemctl", "stop", "hpchub.service").status == 0
+    assert hub.run("systemctl", "restart", UNIT).status == 0
+    assert hub.run("test", "-e", ROUTES_FILE).status == 1
+    assert hub.run("systemctl", "start", "hpchub.service").status == 0
+    until(notebook.answers, "the hub to make the routes again", 60)
+
+
 def test_a_second_run_with_it_changes_nothing(with_traefik: Deployed) -> None:
     second = with_traefik.fleet.play(SITE)
     assert {name: counts["changed"] for name, counts in second.summary.items()} == dict.fromkeys(second.summary, 0)
@@ -79,7 +108,7 @@ def test_its_unit_has_no_more_than_it_needs(with_traefik: Deployed) -> None:
     judged = hub.run("systemd-analyze", "security", "--no-pager", "--threshold=40", UNIT)
     assert judged.status == 0, judged.output
     print(judged.output.splitlines()[-1])
-    shown = hub.run("stat", "--format=%U %G %a", ROUTES, f"{ROUTES}/routes.yml").output.splitlines()
+    shown = hub.run("stat", "--format=%U %G %a", ROUTES, ROUTES_FILE).output.splitlines()
     assert shown == ["hpchub hpchub-routes 2750", "hpchub hpchub-routes 640"]
     metrics = until(lambda: asked_for_metrics(with_traefik), "the metrics", AGAIN_SECONDS)
     numbers = [line for line in metrics.splitlines() if line.startswith("traefik_")]
