@@ -3,6 +3,9 @@
 Traefik is a unit of its own.  It has the routes as soon as it starts, with or without a hub, and each change while it
 runs.  Its API says what it serves; the file opens that API to this hub alone.
 
+The folder is one that a start of the machine empties (``/run``): afterwards another's program may listen where a
+session was.
+
 JupyterHub's own package for Traefik is not used: it would put whatever a server is called between the quotes of a rule,
 where a backtick ends it, and it has bcrypt weigh each question of its own.
 """
@@ -31,8 +34,6 @@ from hpchub.whole import write_whole
 
 ROUTES_FILE = "routes.yml"
 """In the folder that Traefik watches; JSON is YAML too."""
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""Written into the file: routes from before a boot may lead to another's program by now."""
 PUBLIC, STEERED = "http", "api"
 """What the two entry points of Traefik are called: where browsers come, and where the hub asks."""
 HUB = "hub"
@@ -98,11 +99,7 @@ def configuration(routes: dict[str, Route], generation: str, password: str) -> d
     }
     http = {"routers": routers, "middlewares": middlewares} | ({"services": services} if services else {})
     # Traefik reads `http`; the rest is for this hub's next start.
-    return {"http": http, "hpchub": {"boot": _boot(), "generation": generation, "routes": _kept(routes)}}
-
-
-def _boot() -> str:
-    return BOOT_ID.read_text().strip()
+    return {"http": http, "hpchub": {"generation": generation, "routes": _kept(routes)}}
 
 
 def _kept(routes: dict[str, Route]) -> str:
@@ -257,12 +254,9 @@ class TraefikProxy(Proxy):  # type: ignore[misc]  # JupyterHub has no types
         return True
 
     def _read(self) -> tuple[dict[str, Route], str]:
-        """Read the routes kept since the machine's start: right until the hub has looked after all notebooks."""
+        """Read the routes that were kept: until the hub has looked after all notebooks, they are right."""
         try:
             kept = json.loads((Path(self.folder) / ROUTES_FILE).read_text())["hpchub"]
-            if kept["boot"] != _boot():
-                self.log.info("The routes in %s are from before the machine's start; they are made anew.", self.folder)
-                return {}, "none"
             return _taken(kept["routes"]), str(kept["generation"])
         except FileNotFoundError:
             return {}, "none"

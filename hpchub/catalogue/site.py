@@ -236,7 +236,8 @@ class HubSettings(Model):
     proxy: Literal["chp", "traefik"] = "chp"
     """``chp``: configurable-http-proxy; ``traefik``: Traefik, which a unit of systemd's starts."""
     routes_folder: AbsolutePath | None = None
-    """Where the routes are kept for Traefik, which watches this folder; with ``proxy: traefik`` alone."""
+    """Where the routes are kept for Traefik, which watches this folder: one below ``/run``, which a start of the
+    machine empties; with ``proxy: traefik`` alone."""
     state_folder: AbsolutePath
     """The database, the cookie secret and the folder ``secrets``; for the hub's user alone."""
     database_url_file: AbsolutePath | None = None

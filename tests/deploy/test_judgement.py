@@ -85,6 +85,13 @@ TABLE = [
     Wrong("an unknown software target", "software_target", site=at("clusters.leonardo.software_target", "vax")),
     Wrong("plain http", "has tls here", site=at("hub.bind_url", "http://hub.test")),
     Wrong("the hub starts the proxy", "starts_proxy must be false", site=at("hub.starts_proxy", True)),
+    Wrong(
+        "routes that outlive a boot",
+        "name a folder below /run",
+        site=lambda site: site["hub"].update(
+            proxy="traefik", routes_folder="/var/lib/routes", internal_tls=False, hub_url="http://10.213.78.11:8081"
+        ),
+    ),
     Wrong("two doors", "only one of them can be used", site=at("launcher", {"door": ["a"], "socket": "/b"})),
     Wrong("another socket", "let them be the same", site=at("launcher.socket", "/run/other.sock")),
     Wrong("a demo's sign-in", "is for demos", site=at("sign_in", {"kind": "demo"})),

@@ -189,12 +189,12 @@ def test_a_proxy_of_its_own_may_ask_for_its_routes_and_nothing_else(site_file: P
 
 def test_traefik_needs_no_token_for_its_routes_and_has_the_hub_s_own_password(site_file: Path) -> None:
     text = site_file.read_text()
-    lines = "  proxy: traefik\n  starts_proxy: false\n  routes_folder: /var/lib/hpchub-routes\n  state_folder:"
+    lines = "  proxy: traefik\n  starts_proxy: false\n  routes_folder: /run/hpchub-routes\n  state_folder:"
     site_file.write_text(text.replace("  state_folder:", lines))
     settings = read()
     assert settings.JupyterHub.proxy_class is TraefikProxy
     assert list(unknown_settings(settings)) == []
-    assert (settings.TraefikProxy.folder, len(settings.TraefikProxy.password)) == ("/var/lib/hpchub-routes", 64)
+    assert (settings.TraefikProxy.folder, len(settings.TraefikProxy.password)) == ("/run/hpchub-routes", 64)
     assert "hpchub-proxy" not in [each["name"] for each in settings.JupyterHub.services]
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import shlex
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,8 +11,7 @@ import pytest
 import yaml
 
 from hpchub import traefik
-from hpchub.traefik import BOOT_ID, ROUTES_FILE, Route, TraefikProxy, configuration, rule
-from tests.support.traefik import UNIT
+from hpchub.traefik import ROUTES_FILE, Route, TraefikProxy, configuration, rule
 
 PASSWORD = "0123456789abcdef" * 4
 
@@ -109,21 +105,15 @@ def test_a_route_that_could_not_be_taken_away_is_not_said_to_be_gone(
     asyncio.run(delete())
 
 
-def kept(folder: Path) -> Path:
+def kept(folder: Path) -> None:
     """Write a route into the folder, as a hub does."""
     route: Route = {"routespec": "/user/ada/", "target": "http://n1:80", "data": {}}
-    file = folder / ROUTES_FILE
-    file.write_text(json.dumps(configuration({"/user/ada/": route}, "generation-1", PASSWORD)))
-    return file
+    (folder / ROUTES_FILE).write_text(json.dumps(configuration({"/user/ada/": route}, "generation-1", PASSWORD)))
 
 
-def test_routes_are_kept_until_the_machine_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_hub_knows_the_routes_of_the_last_one(tmp_path: Path) -> None:
     kept(tmp_path)
     assert set(away(tmp_path)._routes) == {"/user/ada/"}
-    later = tmp_path / "boot_id"
-    later.write_text("another boot\n")
-    monkeypatch.setattr(traefik, "BOOT_ID", later)
-    assert away(tmp_path)._routes == {}
 
 
 def test_routes_that_may_not_be_read_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,19 +123,3 @@ def test_routes_that_may_not_be_read_are_made_anew(tmp_path: Path, monkeypatch: 
     kept(tmp_path)
     monkeypatch.setattr(Path, "read_text", denied)
     assert away(tmp_path)._routes == {}
-
-
-@pytest.mark.parametrize(("boot", "stays"), [("this boot", True), ("another boot", False)])
-def test_the_unit_removes_routes_from_before_a_boot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot: str, stays: bool
-) -> None:
-    then, now = tmp_path / "then", tmp_path / "now"
-    then.write_text("this boot\n")
-    now.write_text(boot + "\n")
-    monkeypatch.setattr(traefik, "BOOT_ID", then)
-    file = kept(tmp_path)
-    (line,) = re.findall(r"^ExecStartPre=[+](.*)$", UNIT.read_text(), re.MULTILINE)
-    command = line.replace("{{ hub_site.hub.routes_folder }}", str(tmp_path)).replace("$$", "$")
-    assert str(BOOT_ID) in command
-    subprocess.run(shlex.split(command.replace(str(BOOT_ID), str(now))), check=True)
-    assert file.exists() == stays
