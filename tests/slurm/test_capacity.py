@@ -19,6 +19,8 @@ from tests.support.admin import hpchub
 from tests.support.site import Site
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("limits_change")
+
 HOUR = 3600
 RESERVATION = "s_tra_capacity"
 ASSOCIATION = "cluster=leonardo account=tra26_hack"

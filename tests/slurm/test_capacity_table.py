@@ -17,6 +17,8 @@ from hpchub.console.capacity import Finding, Planned, Severity
 from hpchub.console.capacity.now import findings_now
 from tests.support.site import Site
 
+pytestmark = pytest.mark.usefixtures("limits_change")
+
 HOUR = 3600
 OPENS = int(time.time()) // HOUR * HOUR + 24 * HOUR
 CLOSES = OPENS + 4 * HOUR

@@ -153,8 +153,10 @@ class LoginNode:
 
     def cut(self) -> None:
         """Cut the connections as a network would, without a word."""
-        _kill(self.connections())
-        until(lambda: not self.connections(), "the connections to be gone", 60)
+        cut = self.connections()
+        _kill(cut)
+        # the hub may have made another one by now
+        until(lambda: not {*cut} & {*self.connections()}, "the connections to be gone", 60)
 
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
