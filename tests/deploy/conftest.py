@@ -18,7 +18,10 @@ from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.thorough import THOROUGH
 
 # Each of these plays site.yml several times more, or has machines of its own.
-LONG = ["test_guide.py", "test_login_node.py", "test_new_machine.py", "test_release.py", "test_traefik.py"]
+LONG = [
+    f"test_{name}.py"
+    for name in ("guide", "login_node", "new_machine", "refusals", "release", "switched_off", "traefik")
+]
 collect_ignore = [] if THOROUGH else LONG
 HERE = Path(__file__).parent
 SITE = "ansible/site.yml"
