@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.deploy.notebook import Notebook
 from tests.support.wait import until
 
 AGAIN_SECONDS = 10
+ROLLBACK = "ansible/playbooks/rollback.yml"
 ROUTES = "/run/hpchub-routes"
 ROUTES_FILE = f"{ROUTES}/routes.yml"
 METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8001/metrics').read().decode())"
@@ -40,13 +43,19 @@ def notebook(deployed: Deployed, unencrypted: None) -> Iterator[Notebook]:
     found.stop()
 
 
-@pytest.fixture(scope="module")
-def with_traefik(deployed: Deployed, notebook: Notebook) -> Iterator[Deployed]:
-    """The same site, which names Traefik; at the end it is as before."""
+def name_traefik(deployed: Deployed) -> tuple[Path, str]:
+    """Name it in the site file; give that file and what it was before."""
     file = deployed.fleet.folder / "files" / "site.yaml"
     before = file.read_text()
     lines = rf"\1\n  proxy: traefik\n  routes_folder: {ROUTES}"
     file.write_text(re.sub("^(  proxy_api_url: .*)$", lines, before, flags=re.MULTILINE))
+    return file, before
+
+
+@pytest.fixture(scope="module")
+def with_traefik(deployed: Deployed, notebook: Notebook) -> Iterator[Deployed]:
+    """The same site, which names Traefik; at the end it is as before."""
+    file, before = name_traefik(deployed)
     deployed.fleet.play(SITE)
     until(notebook.answers, "the notebook to be reachable", AGAIN_SECONDS)
     yield deployed
@@ -59,6 +68,25 @@ def with_traefik(deployed: Deployed, notebook: Notebook) -> Iterator[Deployed]:
 def program(deployed: Deployed) -> str:
     shown = deployed.fleet.machines["hub"].run("systemctl", "show", "--property=ExecStart", UNIT)
     return shown.output
+
+
+def new_release(deployed: Deployed) -> None:
+    """Change the software, so that the next run of the playbook is an upgrade."""
+    module = deployed.fleet.checkout / "hpchub" / "__init__.py"
+    module.write_text(module.read_text() + f'\nUPGRADED = "{secrets.token_hex(4)}"\n')
+
+
+# before any test that has the fixture with_traefik
+def test_a_rollback_brings_back_the_proxy_of_before(deployed: Deployed, notebook: Notebook) -> None:
+    file, before = name_traefik(deployed)
+    new_release(deployed)
+    deployed.fleet.play(SITE)
+    assert "/bin/traefik" in program(deployed)
+    until(notebook.answers, "the notebook to be reachable", AGAIN_SECONDS)
+    deployed.fleet.play(ROLLBACK)
+    file.write_text(before)
+    assert "configurable-http-proxy" in program(deployed)
+    until(notebook.answers, "the notebook to be reachable", AGAIN_SECONDS)
 
 
 def test_a_notebook_is_reached_through_traefik_after_the_switch(with_traefik: Deployed, notebook: Notebook) -> None:
@@ -123,3 +151,14 @@ def test_new_secrets_leave_it_in_service(with_traefik: Deployed, notebook: Noteb
     with_traefik.fleet.play("ansible/playbooks/rotate-secrets.yml")
     notebook.token = notebook.admin_token()
     until(notebook.answers, "the notebook to be reachable", 60)
+
+
+def test_an_upgrade_and_the_way_back_leave_the_notebook_in_reach(with_traefik: Deployed, notebook: Notebook) -> None:
+    new_release(with_traefik)
+    with notebook.watched("/user/ada/api") as away:
+        with_traefik.fleet.play(SITE)
+        with_traefik.fleet.play(ROLLBACK)
+    print(f"the notebook was away for {away.seconds:.1f} s")
+    assert away.seconds < 5
+    assert "/bin/traefik" in program(with_traefik)
+    until(notebook.answers, "the hub to be there", 60)
