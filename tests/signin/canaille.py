@@ -121,6 +121,8 @@ PREFERRED_URL_SCHEME = "http"
 [CANAILLE]
 NAME = "Canaille"
 DATABASE = "sql"
+# Forms as browsers send them: what takes their place asks for the next page meanwhile, and a click can get lost.
+HTMX = false
 [CANAILLE_SQL]
 DATABASE_URI = "sqlite:///{self._folder / "canaille.sqlite"}"
 [CANAILLE_HYPERCORN]
