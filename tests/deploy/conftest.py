@@ -17,10 +17,10 @@ from tests.deploy.fleet import ADDRESSES, Fleet, Run, fleet
 from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.thorough import THOROUGH
 
-# Each of these plays site.yml several times more, or has machines of its own.
+# Each of these plays playbooks several times more, or has machines of its own.
 LONG = [
     f"test_{name}.py"
-    for name in ("guide", "login_node", "new_machine", "refusals", "release", "switched_off", "traefik")
+    for name in ("guide", "login_node", "new_machine", "refusals", "release", "switched_off", "traefik", "uninstall")
 ]
 collect_ignore = [] if THOROUGH else LONG
 HERE = Path(__file__).parent
