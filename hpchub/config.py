@@ -19,8 +19,8 @@ from hpchub.catalogue.model import Catalogue
 from hpchub.catalogue.seats import pool_of
 from hpchub.catalogue.sign_in import OpenIdConnect
 from hpchub.catalogue.site import Site
-from hpchub.console.database import url_in
 from hpchub.console.people import ACCESS, SERVICE
+from hpchub.database import settings_for, url_in
 from hpchub.engine import Engine
 from hpchub.errors import CatalogueError
 from hpchub.proxy import LastingProxy
@@ -90,8 +90,9 @@ def apply_hub(c: Any, site: Site) -> None:
     c.JupyterHub.bind_url = site.hub.bind_url
     c.JupyterHub.hub_bind_url = site.hub.hub_url
     c.JupyterHub.hub_connect_url = site.hub.hub_url
-    database = site.hub.database_url_file
-    c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite" if database is None else url_in(database)
+    file = site.hub.database_url_file
+    c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite" if file is None else url_in(file)
+    c.JupyterHub.db_kwargs = settings_for(c.JupyterHub.db_url)
     c.JupyterHub.cookie_secret_file = str(state / "cookie-secret")
     c.JupyterHub.pid_file = str(state / "jupyterhub.pid")
     # Sessions are Slurm jobs: they outlive the hub, and are taken up again.

@@ -20,6 +20,7 @@ from hpchub.catalogue.rules import Person
 from hpchub.catalogue.seats import Pool
 from hpchub.catalogue.site import Watching
 from hpchub.clusters import client_of, login_nodes, open_clusters, watching_of
+from hpchub.database import Database
 from hpchub.environments.own import Registry, with_own
 from hpchub.errors import LauncherError
 from hpchub.events import EventKeeper
@@ -88,6 +89,7 @@ class Engine:
         )
         self.admission = Admission()
         self.storage = Storage()
+        self.database = Database()
         self.estimates = Estimates(self.launcher)
         self.watchers: dict[str, Watcher] = {}
         self.sessions: dict[str, SessionOwner] = {}
@@ -98,13 +100,18 @@ class Engine:
         self.encrypts = site.hub.internal_tls
         """Whether this process speaks TLS with its jobs; what a later site file says needs a restart."""
         self.listens_epoch: float | None = None
-        """Since when jobs can reach this hub; None before, which takes seconds, and more on a busy machine."""
+        """Since when this hub listens; None before, which takes seconds, and more on a busy machine."""
         self._reconciler = Reconciler(catalogue.site.hub_id)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
         """Stay one: traitlets copies every configured value, and the settings are one of them."""
         return self
+
+    @property
+    def hears_epoch(self) -> float | None:
+        """Since when jobs can tell this hub something; None where they cannot yet."""
+        return None if self.listens_epoch is None else max(self.listens_epoch, self.database.back_epoch)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -253,16 +253,24 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             await child.cancel_what_is_left()
         finally:
             self._leaving = False
+        await self._until_stored()
         if self.ready:
             await self.poll_and_notify()
 
     # The life of the server
 
-    def start(self) -> Any:
+    async def start(self) -> str:
         """Run the session that the choice began."""
         if self.session is not None:
             record.session_begun(self.event_log, self.session, record.actor(self.handler))
-        return self.construct_child().start()
+        try:
+            return await self.construct_child().start()
+        finally:
+            await self._until_stored()
+
+    async def _until_stored(self) -> None:
+        """Wait for the database: JupyterHub writes next, and where it cannot, that server is stuck until a restart."""
+        await self.engine.database.answered(self.db)
 
     async def poll(self) -> int | None:
         """Return None as long as the session is not known to be over."""
@@ -270,9 +278,13 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             return 0 if self.unreadable is None else None
         if self._check_pending and self._take_up is None:
             self._take_up = TakeUp(self)
-            return await self._take_up.run()
-        status: int | None = await self.construct_child().poll()
-        return status
+            status = await self._take_up.run()
+            if status is not None:
+                await self._until_stored()
+            return status
+        status = await self.construct_child().poll()
+        # It is asked again; an end that JupyterHub cannot write down would leave the server neither here nor there.
+        return status if status is None or self.engine.database.answers(self.db) else None
 
     async def stop(self, now: bool = False) -> None:
         """End the session.
@@ -285,6 +297,7 @@ class LastingSpawner(WrapSpawner):  # type: ignore[misc]  # wrapspawner has no t
             raise Refused(says, reason="version")
         if self.session is not None:
             await self.construct_child().stop(now)
+            await self._until_stored()
 
     def run_post_stop_hook(self) -> Any:
         """Revoke the token at every end."""

@@ -82,9 +82,12 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
         self.session.handed_over = True
         self.owner.changed()
         # Before the launcher hears of it: a hub that comes after this one must know that there may be a job.
-        self.engine.storage.write()
-        self._submission = self.engine.keep(self._submit(), f"submitting {self.session.id}")
-        await asyncio.shield(self._submission)
+        if self.engine.storage.write():
+            self._submission = self.engine.keep(self._submit(), f"submitting {self.session.id}")
+            await asyncio.shield(self._submission)
+        else:
+            self.session.end(Ending.NOT_SUBMITTED, detail="The hub's database did not answer. Start again.")
+            self.owner.changed()
         return self.session.job_id
 
     async def _submit(self) -> None:
@@ -236,23 +239,26 @@ class HPCSlurmSpawner(SlurmSpawner):  # type: ignore[misc]  # batchspawner has n
 
     def _check_patience(self) -> None:
         """End a session whose job runs but stays silent; the time in the queue does not count."""
-        session = self.session
-        if not session.runs_since_epoch or session.over or self.engine.listens_epoch is None:
+        session, hears_epoch = self.session, self.engine.hears_epoch
+        if not session.runs_since_epoch or session.over or hears_epoch is None:
             return
         cluster = self.engine.catalogue.site.clusters.get(session.request.cluster)
         if cluster is None:
             return
-        # Measured from when this hub process could have heard it: a restart must not end a session.
-        waited = time.time() - max(session.runs_since_epoch, self.engine.listens_epoch)
+        # Measured from when this hub process could have heard it: no restart, of hub or database, may end a session.
+        waited = time.time() - max(session.runs_since_epoch, hears_epoch)
         late = waited - cluster.contact_seconds
         # The crowd is counted last: each session that starts comes here four times a second.
         if not session.contacted and late > 0 and late > self._crowd_seconds():
-            session.end(Ending.HUB_UNREACHABLE, hub_url=self.owner.hub_address)
+            ending, facts = Ending.HUB_UNREACHABLE, {"hub_url": self.owner.hub_address}
         elif waited > cluster.start_seconds:
-            session.end(Ending.SILENT_SERVER, seconds=cluster.start_seconds)
+            ending, facts = Ending.SILENT_SERVER, {"seconds": cluster.start_seconds}
         else:
             return
-        self.owner.changed()
+        # Without a database nobody can tell whose word it is that comes; this may be the first to see it back.
+        if self.engine.database.answers(self.owner.db) and self.engine.hears_epoch == hears_epoch:
+            session.end(ending, **facts)
+            self.owner.changed()
 
     def _crowd_seconds(self) -> int:
         """Give a room that starts at once more time: its jobs slow each other down, on one machine most of all."""

@@ -24,7 +24,8 @@ def copy_to(file: FileArgument, site: SiteOption = SITE) -> None:
     """Copy all events into another database, which has none; stop the console before."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from hpchub.console.database import copy, opened, url_in, url_of
+    from hpchub.console.database import copy, opened, url_of
+    from hpchub.database import url_in
 
     try:
         number = copy(opened(url_of(load_site(site))), opened(url_in(file)))

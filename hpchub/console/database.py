@@ -8,12 +8,11 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from hpchub.catalogue.site import Site
 from hpchub.console.model import Base, EventRow
-from hpchub.errors import CatalogueError, HpchubError
+from hpchub.database import settings_for, url_in
+from hpchub.errors import HpchubError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_SECONDS = 30
@@ -31,31 +30,9 @@ def url_of(site: Site) -> str:
     return f"sqlite:///{site.hub.state_folder / 'console.sqlite'}" if path is None else url_in(path)
 
 
-def url_in(path: Path) -> str:
-    """Read the address of a database from a file.
-
-    Raises:
-        CatalogueError: it cannot be read, others may read it, or there is none in it.
-    """
-    try:
-        # It has a password.
-        if path.stat().st_mode & 0o077:
-            raise CatalogueError(f"{path} can be read by other users: chmod 600 {path}")
-        text = path.read_text(encoding="utf-8").strip()
-        make_url(text)
-    except OSError as error:
-        raise CatalogueError(f"{path}: {error.strerror}") from error
-    except ArgumentError:
-        raise CatalogueError(
-            f"{path} has no address of a database, such as postgresql+psycopg://hpchub@host/console"
-        ) from None
-    return text
-
-
 def opened(url: str) -> Engine:
     """Open a database; nothing is read yet."""
-    # Statements with their values would bring codes into logs.
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, pool_pre_ping=True, **settings_for(url))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)

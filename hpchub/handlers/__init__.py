@@ -29,6 +29,7 @@ from hpchub.handlers.servers import AnotherHandler, ChangeHandler, ForgetHandler
 from hpchub.handlers.sessions import SessionHandler, SessionsHandler
 from hpchub.handlers.snapshot import SnapshotHandler
 from hpchub.handlers.spawn import SpawnPageHandler, StartHandler
+from hpchub.pages.away import needing_database
 from hpchub.pages.page import as_page
 
 Route = tuple[Any, ...]
@@ -78,8 +79,9 @@ def install() -> None:
     batchspawner registers, at its import, a handler that lets a server's own token set any attribute of its spawner,
     the commands that the hub executes included.  JupyterHub's spawn page starts a job on a GET with a query.  All its
     pages get our language, look and policy, in classes made of theirs, and what its API changes for somebody else than
-    whoever asks is written into the audit record.
+    whoever asks is written into the audit record.  All of them say so where the database is away.
     """
+    ours = {route[0] for route in OURS}
     _replace(apihandlers.default_handlers, lambda route: None if "batchspawner" in route[0] else route)
     _replace(
         handlers.default_handlers,
@@ -93,13 +95,14 @@ def install() -> None:
         _replace(routes, lambda route: (route[0], as_page(route[1]), *route[2:]))
     _replace(
         apihandlers.default_handlers,
-        lambda route: route if route in OURS else (route[0], audited(route[1]), *route[2:]),
+        lambda route: route if route[0] in ours else (route[0], audited(route[1]), *route[2:]),
     )
     # JupyterHub names these by themselves, for what no route in its lists matches.
     for name in ("AddSlashHandler", "PrefixRedirectHandler", "Template404"):
         setattr(handlers, name, as_page(getattr(handlers, name)))
     registered = {route[0] for route in apihandlers.default_handlers}
     apihandlers.default_handlers.extend(route for route in OURS if route[0] not in registered)
+    _replace(apihandlers.default_handlers, lambda route: (route[0], needing_database(route[1]), *route[2:]))
 
     known = jupyterhub.log.SCRUB_PARAM_KEYS
     jupyterhub.log.SCRUB_PARAM_KEYS = (*known, *(key for key in SECRET_KEYS if key not in known))

@@ -10,8 +10,6 @@ import jupyterhub
 from jupyterhub.apihandlers import APIHandler
 from jupyterhub.app import JupyterHub
 from jupyterhub.scopes import needs_scope
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from hpchub.engine import WithEngine
 
@@ -34,15 +32,6 @@ class DeploymentHandler(WithEngine, APIHandler):  # type: ignore[misc]  # Jupyte
             "cleanup_proxy": app.cleanup_proxy,
             "concurrent_spawn_limit": app.concurrent_spawn_limit,
             "database": self.db.get_bind().dialect.name,
-            "database_problem": self._database_problem(),
             "catalogue_problems": engine.keeper.problems,
         }
         self.finish(json.dumps(told))
-
-    def _database_problem(self) -> str | None:
-        try:
-            self.db.execute(text("SELECT 1"))
-        except SQLAlchemyError as error:
-            # Only the kind: the text may hold the address with a password.
-            return type(error).__name__
-        return None

@@ -19,6 +19,7 @@ from hpchub.jobs.session import Phase, Session
 from hpchub.jobs.sooner import Sooner, sooner
 from hpchub.jobs.waiting import end_of
 from hpchub.pages import announcements, assets, branding, moments, policy, servers
+from hpchub.pages.away import WithDatabase
 from hpchub.pages.language import NAMES, VARY, language_of_request, offered_by
 from hpchub.pages.policy import new_nonce
 from hpchub.pages.words import amount
@@ -26,7 +27,7 @@ from hpchub.slurm.reasons import competes
 from hpchub.text import Speech, in_words, translated
 
 
-class Page(WithEngine):
+class Page(WithDatabase, WithEngine):
     """To be put before a handler of JupyterHub's in the bases of a class; see :func:`as_page`."""
 
     request: Any

@@ -79,6 +79,11 @@ async def _settings(deployment: Deployment, url: str) -> list[Finding]:
     if answer.status in (401, 403):
         says = "The hub does not accept this token for its settings."
         return [not_checked("hub settings", says, "It needs the scope read:hub: `--token-file`, or HPCHUB_TOKEN.")]
+    if answer.status == 503:
+        says = "The hub's database does not answer it."
+        return [
+            fault("database", says, "Is it running, and does the hub's user reach it? The hub's log has the error.")
+        ]
     if answer.status != 200:
         says = f"The hub answers {answer.status} when it is asked for its settings."
         return [fault("hub settings", says, "Its log says why; is it of this version?")]
@@ -108,9 +113,6 @@ def judged(settings: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _database(settings: Mapping[str, Any]) -> Finding:
-    if settings["database_problem"]:
-        says = f"The hub's database ({settings['database']}) does not answer: {settings['database_problem']}."
-        return fault("database", says, "Is it running, and does the hub's user reach it? The hub's log has the error.")
     return fine("database", f"{settings['database']} answers the hub.")
 
 
