@@ -20,6 +20,8 @@ AGAIN_SECONDS = 10
 # Beside other rings a disk or a processor may keep it waiting; test_release.py has the machine for itself.
 AWAY_SECONDS = 15 if THOROUGH else 60
 UNITS = ("hpchub-proxy", "hpchub", "hpchub-console", "nginx")
+DATABASE = "postgresql@15-main"
+"""As Debian 12 names its unit."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,25 @@ def test_a_killed_unit_comes_back_and_the_notebook_is_reachable(
     print(f"{unit}: the notebook answered {time.monotonic() - began:.1f} s after its end")
     after = until(lambda: _other(deployed, unit, before), f"{unit} to run again", 60)
     assert after != before
+
+
+def test_a_killed_database_comes_back_and_nobody_is_turned_away(deployed: Deployed, notebook: Notebook) -> None:
+    hub = deployed.fleet.machines["hub"]
+    before = hub.run("systemctl", "show", "--property=MainPID", "--value", DATABASE).output.strip()
+    assert hub.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", DATABASE).status == 0
+    began = time.monotonic()
+    until(lambda: _other(deployed, DATABASE, before), "PostgreSQL to run again", AGAIN_SECONDS)
+    until(lambda: _knows(notebook), "the hub to know its notebook", AGAIN_SECONDS)
+    print(f"{DATABASE}: the hub knew its notebook {time.monotonic() - began:.1f} s after its end")
+    assert notebook.answers()
+
+
+def _knows(notebook: Notebook) -> bool:
+    try:
+        return notebook.is_known()
+    except urllib.error.HTTPError as error:
+        assert error.code == 503
+        return False
 
 
 def _other(deployed: Deployed, unit: str, before: str) -> str:

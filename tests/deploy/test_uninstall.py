@@ -18,6 +18,7 @@ GONE = (
     "/etc/hpchub/catalogues",
     "/etc/hpchub/proxy.env",
     "/etc/nginx/conf.d/hpchub.conf",
+    "/etc/systemd/system/postgresql@.service.d/hpchub.conf",
     "/etc/ssl/hpchub/privkey.pem",
     "/usr/local/sbin/hpchub-backup",
 )
