@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.site import Site
 from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.usefixtures("small_servers")
 
 LINK = "/hub/spawn?profile=climate/weather-data&allocation=aifac_clima01&cluster=it4lia&size=small&minutes=60"
 NONSENSE = (
@@ -29,7 +32,7 @@ def test_somebody_new_begins_with_one_click_in_italian(site: Site, italian_visit
     page.locator("#hpchub-again-1").click()
     page.wait_for_url("**/hub/spawn-pending/seat07**")
     visitor.screenshot("start-first-waiting-it")
-    visitor.wait_for_lab()
+    visitor.wait_for_notebook()
     visitor.go("/hub/home")
     expect(page.get_by_text("In esecuzione")).to_be_visible()
     visitor.screenshot("start-first-home-it")
@@ -53,7 +56,7 @@ def test_another_allocation_and_a_longer_time_change_the_price(site: Site, visit
     page.keyboard.press("Home")
     expect(page.locator("[data-live=summary]")).not_to_have_text(of_the_second, use_inner_text=True)
     visitor.press(page.locator("#hpchub-start"))
-    visitor.wait_for_lab()
+    visitor.wait_for_notebook()
     session = site.session("ada")
     assert session["account"] == "aifac_clima01"
     assert session["minutes"] < 120
@@ -74,7 +77,7 @@ def test_two_notebooks_with_names_run_on_two_clusters_side_by_side(site: Site, v
         assert len(site.live_jobs()) == len(clusters)
         page.goto(f"{page.url}?profile=agrifood/remote-sensing&cluster={cluster}")
         visitor.press(page.locator("#hpchub-start"))
-        visitor.wait_for_lab()
+        visitor.wait_for_notebook()
         server = name.lower().replace(" ", "-")
         clusters[server] = site.session("ada", server)["cluster"]
     assert clusters == {"crop-maps": "leonardo", "second-try": "it4lia"}
@@ -103,7 +106,7 @@ def test_a_link_fills_the_page_and_starts_nothing(site: Site, visitor: Visitor) 
     assert copied == f"{visitor.url}{LINK}"
     assert site.live_jobs() == []
     visitor.press(page.locator("#hpchub-start"))
-    visitor.wait_for_lab()
+    visitor.wait_for_notebook()
     session = site.session("ada")
     assert (session["cluster"], session["account"], session["minutes"]) == ("it4lia", "aifac_clima01", 60)
 
@@ -143,7 +146,7 @@ def test_without_scripts_everything_can_be_chosen_and_started_again(
     page.locator("#hpchub-start").click()
     expect(page.get_by_role("link", name="Look again now")).to_be_visible()
     visitor.screenshot("start-without-scripts-waiting")
-    page.wait_for_url("**/user/ada/lab**")
+    visitor.wait_for_notebook()
     first = site.session("ada")
     assert (first["account"], first["minutes"]) == ("aifac_clima01", 60)
     visitor.go("/hub/home")
@@ -151,5 +154,5 @@ def test_without_scripts_everything_can_be_chosen_and_started_again(
     expect(page.get_by_text("Not running")).to_be_visible()
     page.get_by_role("link", name="Start Notebook").click()
     page.locator("#hpchub-again-1").click()
-    page.wait_for_url("**/user/ada/lab**")
+    visitor.wait_for_notebook()
     assert site.session("ada")["account"] == "aifac_clima01"

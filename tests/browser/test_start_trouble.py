@@ -5,6 +5,7 @@ Buttons are pressed by keyboard alone, so that these ways are open to everybody.
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.faults import CLIMATE_CORE_HOURS, closed_nodes, crowded, settings_that_end_the_server, spent
@@ -13,11 +14,15 @@ from tests.support.trouble import answers, silent
 from tests.support.visitor import SCREENSHOTS, Visitor
 from tests.support.wait import until
 
+small = pytest.mark.usefixtures("small_servers")
+"""Where the notebook is not what is looked at."""
+
 ADA = {"cluster": "leonardo", "allocation": "aifac_agri01"}
 SILENCE_SECONDS = 90
 """Until the hub has noticed that Slurm is silent or is back, when two others have work for the same cores."""
 
 
+@small
 def test_a_smaller_size_starts_now_where_the_queue_is_full(site: Site, visitor: Visitor) -> None:
     page = visitor.page
     visitor.sign_in("ada")
@@ -29,12 +34,13 @@ def test_a_smaller_size_starts_now_where_the_queue_is_full(site: Site, visitor: 
         visitor.screenshot("start-queue-full")
         waited = site.session("ada")
         visitor.press(page.get_by_role("button", name="Change to that"))
-        visitor.wait_for_lab()
+        visitor.wait_for_notebook()
         started = site.session("ada")
     assert site.job(waited)["JobState"] == "CANCELLED"
     assert (waited["gpus"], started["gpus"], started["cluster"]) == (2, 1, "leonardo")
 
 
+@small
 def test_what_was_stopped_in_the_queue_is_started_again(site: Site, visitor: Visitor) -> None:
     page = visitor.page
     visitor.sign_in("ada")
@@ -52,7 +58,7 @@ def test_what_was_stopped_in_the_queue_is_started_again(site: Site, visitor: Vis
         until(lambda: not site.live_jobs(), "the job to be gone")
     visitor.press(page.get_by_role("link", name="Start again"))
     visitor.press(page.locator("#hpchub-again-1"))
-    visitor.wait_for_lab()
+    visitor.wait_for_notebook()
 
 
 def test_a_server_that_dies_leaves_its_log_and_a_way_to_start_again(site: Site, visitor: Visitor) -> None:
@@ -73,6 +79,7 @@ def test_a_server_that_dies_leaves_its_log_and_a_way_to_start_again(site: Site, 
     visitor.wait_for_lab()
 
 
+@small
 def test_while_slurm_is_silent_the_pages_say_so_and_go_on_by_themselves(site: Site, visitor: Visitor) -> None:
     page = visitor.page
     until(lambda: answers(site), "both clusters to answer", SILENCE_SECONDS)
@@ -90,7 +97,7 @@ def test_while_slurm_is_silent_the_pages_say_so_and_go_on_by_themselves(site: Si
             second.screenshot(path=SCREENSHOTS / "start-spawn-slurm-silent.png", full_page=True)
             second.close()
         until(lambda: answers(site), "Slurm to be back", SILENCE_SECONDS)
-    visitor.wait_for_lab()
+    visitor.wait_for_notebook()
 
 
 def test_a_spent_allocation_is_there_with_its_reason_and_cannot_be_picked(site: Site, visitor: Visitor) -> None:

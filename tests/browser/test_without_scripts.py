@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.faults import CLIMATE_CORE_HOURS, closed_nodes, crowded, settings_that_end_the_server, spent
@@ -10,15 +11,19 @@ from tests.support.trouble import answers, silent
 from tests.support.visitor import Visitor
 from tests.support.wait import until
 
+small = pytest.mark.usefixtures("small_servers")
+"""Where the notebook is not what is looked at."""
+
 ADA = {"cluster": "leonardo", "allocation": "aifac_agri01"}
 SILENCE_SECONDS = 90
 
 
 def reach_the_notebook(visitor: Visitor, server: str = "") -> None:
     """Wait until the waiting page, which loads itself again, has led to the notebook's address."""
-    visitor.page.wait_for_url(f"**/user/ada/{server}**lab**")
+    visitor.page.wait_for_url(f"**/user/ada/{server}**")
 
 
+@small
 def test_a_full_queue_is_left_for_a_smaller_size(site: Site, visitor_without_scripts: Visitor) -> None:
     visitor, page = visitor_without_scripts, visitor_without_scripts.page
     visitor.sign_in("ada")
@@ -51,6 +56,7 @@ def test_what_was_stopped_or_died_is_started_again(site: Site, visitor_without_s
     reach_the_notebook(visitor)
 
 
+@small
 def test_slurm_is_silent_and_comes_back(site: Site, visitor_without_scripts: Visitor) -> None:
     visitor, page = visitor_without_scripts, visitor_without_scripts.page
     until(lambda: answers(site), "both clusters to answer", SILENCE_SECONDS)
@@ -65,6 +71,7 @@ def test_slurm_is_silent_and_comes_back(site: Site, visitor_without_scripts: Vis
     reach_the_notebook(visitor)
 
 
+@small
 def test_a_link_to_a_spent_allocation_leads_to_another_one(site: Site, visitor_without_scripts: Visitor) -> None:
     visitor, page = visitor_without_scripts, visitor_without_scripts.page
     visitor.sign_in("ada")
@@ -79,6 +86,7 @@ def test_a_link_to_a_spent_allocation_leads_to_another_one(site: Site, visitor_w
     assert (session["account"], session["minutes"]) == ("aifac_agri01", 60)
 
 
+@small
 def test_two_notebooks_with_names_run_on_two_clusters(site: Site, visitor_without_scripts: Visitor) -> None:
     visitor, page = visitor_without_scripts, visitor_without_scripts.page
     visitor.sign_in("ada")

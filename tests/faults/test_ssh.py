@@ -18,6 +18,8 @@ from tests.support.site import Site
 from tests.support.trouble import answers, silent
 from tests.support.wait import until
 
+pytestmark = pytest.mark.usefixtures("small_servers")
+
 HEALED = 120
 """Seconds: pauses between two tries to sign in grow to a minute."""
 

@@ -16,13 +16,14 @@ import pytest
 from tests.machine import units
 from tests.machine.machine import Machine, booted
 from tests.machine.test_fresh_machine import CLONE, builds, demo, good
+from tests.support.thorough import THOROUGH
 from tests.support.wait import until
 
 NOTEBOOK = Path(__file__).with_name("notebook.py").read_text()
 WORST = 4.0
 """By ``systemd-analyze security``, from 0 (nothing to fear) to 10."""
-BACK_SECONDS = 10
-"""How long after a SIGKILL of anything a notebook may be out of reach."""
+BACK_SECONDS = 10 if THOROUGH else 30
+"""How long after a SIGKILL of anything a notebook may be out of reach; other rings may want the processors, too."""
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,10 @@ class Visitor:
         self.page.wait_for_url("**/user/**/lab**")
         expect(self.page.locator(".jp-Launcher, .jp-NotebookPanel").first).to_be_visible()
 
+    def wait_for_notebook(self) -> None:
+        """Wait on the waiting page until the notebook, a small one, has opened by itself."""
+        self.page.wait_for_url("**/user/**")
+
     # Seeing something
 
     def reason(self, words: str) -> float:
